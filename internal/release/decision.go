@@ -1,0 +1,95 @@
+package release
+
+import "time"
+
+// Gate is a transition that a policy is asked about. Rolling back is none: it needs nobody's permission.
+type Gate string
+
+// The gates, in the order of the way.
+const (
+	GateAdmit    Gate = "admit"
+	GateBuild    Gate = "build"
+	GateDeploy   Gate = "deploy"
+	GatePress    Gate = "press"
+	GateApprove  Gate = "approve"
+	GateStep     Gate = "step"
+	GateCutover  Gate = "cutover"
+	GateOverride Gate = "override"
+)
+
+// Question is what a policy is asked: the whole of its input. Its JSON is version 1 of the input
+// document that rules are written against.
+type Question struct {
+	Version int     `json:"version"`
+	Gate    Gate    `json:"gate"`
+	Release ID      `json:"release"`
+	Request Request `json:"request"`
+	// Spec is set from admission on, Plan and PlanHash once artifacts are built.
+	Spec     *Spec  `json:"spec,omitempty"`
+	Plan     *Plan  `json:"plan,omitempty"`
+	PlanHash string `json:"plan_hash,omitempty"`
+	// Step is set at the gate of the same name and at the cutover.
+	Step *StepChange `json:"step,omitempty"`
+	// By is who asks for an override (promote before the evidence is in), or who approves.
+	By       *Actor    `json:"by,omitempty"`
+	Evidence *Evidence `json:"evidence,omitempty"`
+	// At is the clock; rules have no other.
+	At time.Time `json:"at"`
+}
+
+// QuestionVersion is the version of [Question]'s JSON.
+const QuestionVersion = 1
+
+// StepChange is a change of weight in one unit. From is the weight in force there.
+type StepChange struct {
+	Unit string `json:"unit"`
+	From Weight `json:"from_permyriad"`
+	To   Weight `json:"to_permyriad"`
+}
+
+// MarshalJSON writes the weights as numbers, since rules compare them.
+func (s StepChange) MarshalJSON() ([]byte, error) { return marshalStepChange(s) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *StepChange) UnmarshalJSON(data []byte) error { return unmarshalStepChange(data, s) }
+
+// Decision is a policy's recorded answer.
+type Decision struct {
+	// ID names the decision in the store.
+	ID    string `json:"id"`
+	Gate  Gate   `json:"gate"`
+	Allow bool   `json:"allow"`
+	// Deny are all the reasons against, sorted by code; never empty when Allow is false.
+	Deny []Denial `json:"deny,omitempty"`
+	// Obligations are what the rules demand beside the yes.
+	Obligations []Obligation `json:"obligations,omitempty"`
+	// Bundle is the revision of the rules that answered.
+	Bundle string `json:"bundle"`
+}
+
+// Denial is one reason against.
+type Denial struct {
+	// Code is stable and for programs, such as freeze.open.
+	Code string `json:"code"`
+	// Message is a sentence for people.
+	Message string `json:"msg"`
+	// Until is when the reason ends, when the rule knows; a hold waits for it.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// Obligation is something a rule demands, such as a number of approvals.
+type Obligation struct {
+	Kind  string   `json:"kind"`
+	Count int      `json:"count,omitempty"`
+	From  []string `json:"from,omitempty"`
+}
+
+// Denied says whether the decision is a no for this reason.
+func (d Decision) Denied(code string) bool {
+	for _, denial := range d.Deny {
+		if denial.Code == code {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,123 @@
+package release
+
+// Plan is the frozen description of what a release will do. It is what people approve and policies
+// judge, by its hash.
+type Plan struct {
+	Release    ID     `json:"release"`
+	Repository string `json:"repository"`
+	Commit     string `json:"commit"`
+	// Requester asked for the release.
+	Requester Actor `json:"requester"`
+	// Units in order of deployment, Moves in the order of the manifest's components.
+	Units []string `json:"units"`
+	Moves []Move   `json:"moves"`
+	// Steps are walked in order by every move in every unit; the cutover follows the last one.
+	Steps    []Step       `json:"steps"`
+	Ramp     Ramp         `json:"ramp"`
+	Analysis Analysis     `json:"analysis"`
+	Pressure *Pressure    `json:"pressure,omitempty"`
+	Approval *Approval    `json:"approval,omitempty"`
+	Freeze   FreezeAction `json:"freeze"`
+	Watch    Duration     `json:"watch"`
+}
+
+// Move is one component's way from its stable revision to its candidate.
+type Move struct {
+	Component string   `json:"component"`
+	Ingress   Ingress  `json:"ingress"`
+	Cases     []string `json:"cases,omitempty"`
+	// Stable is nil in a component's first release.
+	Stable    *Revision `json:"stable,omitempty"`
+	Candidate Revision  `json:"candidate"`
+}
+
+// Changed says whether the candidate differs from what is stable.
+func (m Move) Changed() bool { return m.Stable == nil || m.Stable.ID != m.Candidate.ID }
+
+// Step is one weight and its bake.
+type Step struct {
+	Weight Weight   `json:"weight"`
+	Bake   Duration `json:"bake"`
+	// Probe marks the step that only warms the candidate up.
+	Probe bool `json:"probe,omitempty"`
+}
+
+// probeWeight is the most a probe may send: 1 % (design: cold-start allowances then cost almost nothing).
+const probeWeight Weight = 100
+
+// NewPlan freezes what a release will do, given the resolved manifest, what was built and what is
+// stable. Moves whose revision is stable already are kept, so that the plan shows the whole group;
+// [Plan.Changed] leaves them out.
+func NewPlan(id ID, req Request, spec Spec, built map[string]Digest, stable map[string]Revision) Plan {
+	plan := Plan{
+		Release: id, Repository: req.Repository, Commit: req.Commit, Requester: req.Requester,
+		Units: spec.Units, Ramp: spec.Ramp, Analysis: spec.Analysis, Pressure: spec.Pressure,
+		Approval: spec.Approval, Freeze: spec.Freeze, Watch: spec.Watch,
+	}
+	for _, c := range spec.Components {
+		move := Move{
+			Component: c.Name, Ingress: c.Ingress, Cases: c.Cases,
+			Candidate: NewRevision(c.Name, built[c.Name], c.Run, req.Commit),
+		}
+		if now, ok := stable[c.Name]; ok {
+			move.Stable = &now
+		}
+		plan.Moves = append(plan.Moves, move)
+	}
+	plan.Steps = steps(spec.Ramp, plan.Moves)
+	return plan
+}
+
+// steps is the ramp of a group. A group without a predecessor has nothing to compare with or to
+// return to, so it has no steps and goes straight to its cutover.
+func steps(ramp Ramp, moves []Move) []Step {
+	compared := false
+	for _, m := range moves {
+		compared = compared || (m.Changed() && m.Stable != nil)
+	}
+	if !compared {
+		return nil
+	}
+	var out []Step
+	if ramp.Probe > 0 && len(ramp.Steps) > 0 {
+		out = append(out, Step{Weight: min(probeWeight, ramp.Steps[0]), Bake: ramp.Probe, Probe: true})
+	}
+	for _, w := range ramp.Steps {
+		out = append(out, Step{Weight: w, Bake: ramp.Bake})
+	}
+	return out
+}
+
+// Changed are the moves that change a revision, in order.
+func (p Plan) Changed() []Move {
+	var out []Move
+	for _, m := range p.Moves {
+		if m.Changed() {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// First says whether nothing of the group has a predecessor.
+func (p Plan) First() bool {
+	for _, m := range p.Moves {
+		if m.Stable != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Hash names the plan: 64 hexadecimal digits that change with anything in it. The encoding is
+// [canonicalHash]'s; docs/plan.md gives it for other languages.
+func (p Plan) Hash() string { return canonicalHash("plan/v1", p) }
+
+// Candidates are the revisions that are stable once the plan is done, by component.
+func (p Plan) Candidates() map[string]Revision {
+	out := make(map[string]Revision, len(p.Moves))
+	for _, m := range p.Moves {
+		out[m.Component] = m.Candidate
+	}
+	return out
+}

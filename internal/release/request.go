@@ -1,0 +1,79 @@
+package release
+
+import "time"
+
+// Actor is a person or program that asks for something.
+type Actor struct {
+	// Name is who, as the source knows them: an account, an address, a token's name.
+	Name string `json:"name"`
+	// Source is where the name comes from: github, api, alarm, system.
+	Source string   `json:"source"`
+	Groups []string `json:"groups,omitempty"`
+}
+
+// String is name (source).
+func (a Actor) String() string {
+	if a.Source == "" {
+		return a.Name
+	}
+	return a.Name + " (" + a.Source + ")"
+}
+
+// Request asks a lane for a release.
+type Request struct {
+	// Key names what happened, so that the same happening twice asks once: for a push, its
+	// repository, ref, and the commits before and after.
+	Key        string    `json:"key"`
+	Lane       Lane      `json:"lane"`
+	Repository string    `json:"repository"`
+	Ref        string    `json:"ref"`
+	Commit     string    `json:"commit"`
+	Message    string    `json:"message,omitempty"`
+	Requester  Actor     `json:"requester"`
+	At         time.Time `json:"at"`
+	// Concurrency is the manifest's word on a release under way.
+	Concurrency Concurrency `json:"concurrency"`
+	// Problems are what is wrong with the manifest; with any, the release is recorded and refused
+	// without waiting for its turn, since it will never move traffic.
+	Problems Problems `json:"problems,omitempty"`
+}
+
+// Submission is a lane's answer to a request.
+type Submission struct {
+	Release ID     `json:"release"`
+	Answer  Answer `json:"answer"`
+	// Message is a sentence for the person who asked.
+	Message string `json:"message"`
+}
+
+// Answer is what a lane does with a request.
+type Answer string
+
+// A lane's answers.
+const (
+	Started     Answer = "started"
+	Queued      Answer = "queued"
+	Superseding Answer = "superseding"
+	Duplicate   Answer = "duplicate"
+	Rejected    Answer = "refused"
+)
+
+// Instruction is what a person tells a release that is under way.
+type Instruction struct {
+	By Actor `json:"by"`
+	// Comment is kept with the instruction.
+	Comment string `json:"comment,omitempty"`
+	// PlanHash is the plan the person was shown. An approval or rejection for another plan is refused.
+	PlanHash string    `json:"plan_hash,omitempty"`
+	At       time.Time `json:"at"`
+}
+
+// Alarm is an alarm that concerns a release.
+type Alarm struct {
+	// Name and Source say which alarm, of which system.
+	Name   string `json:"name"`
+	Source string `json:"source"`
+	// Summary is a sentence for people.
+	Summary string    `json:"summary,omitempty"`
+	At      time.Time `json:"at"`
+}

@@ -1,0 +1,95 @@
+package release
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Route is the full desired state of one component's traffic in one unit. A gateway takes it whole
+// or refuses it; there are no partial updates.
+type Route struct {
+	// Key names the route: tenant/application/environment/component.
+	Key     string  `json:"key"`
+	Ingress Ingress `json:"ingress"`
+	// Version rises with every change of the route, over all releases of the lane. The same version
+	// with the same content is a repetition; an older one, or other content, is refused.
+	Version int64 `json:"version"`
+	// Stable and Canary are nil when there is none; at least one is set, but for a route that was
+	// taken back to nothing.
+	Stable *Target `json:"stable,omitempty"`
+	Canary *Target `json:"canary,omitempty"`
+	// Weight is the canary's part. Below 100 % it is only served while the lease lasts.
+	Weight Weight `json:"weight"`
+	// Lease is how long the weight holds without renewal, counted by the gateway from when it
+	// applied the route. 0 is allowed at 0 and 100 % only.
+	Lease Duration `json:"lease,omitempty"`
+	// Release is the release the canary belongs to, Salt its secret for the draw: random per
+	// release, so that who is drawn first changes from release to release.
+	Release    string `json:"release,omitempty"`
+	Salt       string `json:"salt,omitempty"`
+	Sticky     Sticky `json:"sticky,omitempty"`
+	UserHeader string `json:"user-header,omitempty"`
+	// WarmUp ends this long after the canary first got traffic; until then its latency counts less strictly.
+	WarmUp Duration `json:"warm-up,omitempty"`
+}
+
+// Target is a revision and where its instances listen.
+type Target struct {
+	Revision string `json:"revision"`
+	// Endpoints are host:port, in the order of the instances.
+	Endpoints []string `json:"endpoints"`
+}
+
+// RouteKey names the route of a component.
+func RouteKey(lane Lane, component string) string { return lane.String() + "/" + component }
+
+// Check says what is wrong with a route, and nil when a gateway can serve it.
+func (r Route) Check() error {
+	var problems []error
+	add := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if strings.Count(r.Key, "/") != 3 {
+		add("key %q: want tenant/application/environment/component", r.Key)
+	}
+	if !strings.HasPrefix(r.Ingress.Path, "/") {
+		add("path %q: want a path that starts with /", r.Ingress.Path)
+	}
+	if r.Version < 1 {
+		add("version %d: want 1 or more", r.Version)
+	}
+	if !r.Weight.Valid() {
+		add("weight %d permyriad: want 0 to 10000", int(r.Weight))
+	}
+	if r.Weight > NoWeight && r.Canary == nil {
+		add("weight %s without a canary", r.Weight)
+	}
+	if r.Weight > NoWeight && r.Weight < FullWeight {
+		if r.Stable == nil {
+			add("weight %s without a stable revision to return to", r.Weight)
+		}
+		if r.Lease <= 0 {
+			add("weight %s without a lease", r.Weight)
+		}
+		if r.Salt == "" {
+			add("weight %s without a salt for the draw", r.Weight)
+		}
+	}
+	for role, target := range map[string]*Target{"stable": r.Stable, "canary": r.Canary} {
+		if target != nil && (target.Revision == "" || len(target.Endpoints) == 0) {
+			add("%s: want a revision and at least one endpoint", role)
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("route %s: %w", r.Key, errors.Join(problems...))
+}
+
+// Receipt is a gateway's word that it serves a set of routes.
+type Receipt struct {
+	Gateway string `json:"gateway"`
+	// Versions are the version in force for each route key.
+	Versions map[string]int64 `json:"versions"`
+	// Digest is the hash of all the gateway's routes, to compare and find drift.
+	Digest string `json:"digest"`
+}

@@ -1,0 +1,179 @@
+package release
+
+// Spec is a manifest resolved for one environment: every default filled in, nothing left to guess.
+type Spec struct {
+	Lane Lane `json:"lane"`
+	// Scenario is the business scenario and Group the function group the application belongs to;
+	// both are labels and may be empty.
+	Scenario    string      `json:"scenario,omitempty"`
+	Group       string      `json:"group,omitempty"`
+	Branch      string      `json:"branch"`
+	Concurrency Concurrency `json:"concurrency"`
+	// Units are deployed in this order and rolled back in reverse. Empty means every unit the
+	// installation has.
+	Units      []string    `json:"units"`
+	Components []Component `json:"components"`
+	// Pressure is nil when the environment has no pressure gate.
+	Pressure *Pressure `json:"pressure,omitempty"`
+	Ramp     Ramp      `json:"ramp"`
+	Analysis Analysis  `json:"analysis"`
+	// Approval is nil when nobody is asked.
+	Approval *Approval    `json:"approval,omitempty"`
+	Freeze   FreezeAction `json:"freeze"`
+	// Watch is how long the predecessor stays warm after full cutover.
+	Watch Duration `json:"watch"`
+}
+
+// Concurrency says what a new release does when one is under way in its lane.
+type Concurrency string
+
+// The ways to meet a release that is under way.
+const (
+	// Supersede rolls the older release back, or ends its watch, and starts the newest.
+	Supersede Concurrency = "supersede"
+	// Queue waits until the older release has ended, its watch included.
+	Queue Concurrency = "queue"
+	// Reject refuses the new release.
+	Reject Concurrency = "reject"
+)
+
+// FreezeAction says what a freeze that opens in the middle of a ramp does.
+type FreezeAction string
+
+// What a freeze does to a ramp under way.
+const (
+	HoldFreeze   FreezeAction = "hold"
+	FinishFreeze FreezeAction = "finish"
+	RevertFreeze FreezeAction = "revert"
+)
+
+// Component is one function or service of an application.
+type Component struct {
+	Name string `json:"name"`
+	// Path is the component's folder, relative to the root of the repository.
+	Path  string  `json:"path"`
+	Build Command `json:"build"`
+	Test  Command `json:"test"`
+	Run   Run     `json:"run"`
+	// Cases are glob patterns of case files, relative to the component's folder.
+	Cases   []string `json:"cases,omitempty"`
+	Ingress Ingress  `json:"route"`
+}
+
+// Command is a program run in a clean working copy, without a shell.
+type Command struct {
+	// Run is the program and its arguments; empty means there is nothing to do.
+	Run []string `json:"run,omitempty"`
+	// Env is all of its environment but for PATH, HOME, TMPDIR and what the installation declares.
+	Env map[string]string `json:"env,omitempty"`
+	// Timeout ends the command; 0 is not allowed in a resolved spec.
+	Timeout Duration `json:"timeout,omitempty"`
+	// Output is the most bytes it may print before it is ended.
+	Output int64 `json:"output,omitempty"`
+}
+
+// Run is how one instance of a component is started and known to be well.
+type Run struct {
+	Command []string          `json:"command"`
+	Env     map[string]string `json:"env,omitempty"`
+	// Health is the path that answers 2xx when the instance can serve.
+	Health    string `json:"health"`
+	Instances int    `json:"instances"`
+	// Start is how long an instance may take until it is healthy, Drain how long it may finish
+	// requests after it is asked to stop.
+	Start Duration `json:"start"`
+	Drain Duration `json:"drain"`
+}
+
+// Ingress is the way in to a component: the requests that are its own, and which of them always go
+// to the candidate.
+type Ingress struct {
+	// Host limits the route to one host name; empty is any.
+	Host string `json:"host,omitempty"`
+	// Path is the prefix of the requests, at a path segment.
+	Path string `json:"path"`
+	// Pins send matching requests to the candidate whatever the weight is; they never count as evidence.
+	Pins []Pin `json:"pins,omitempty"`
+}
+
+// Pin sends a request whose header or cookie has one of the values to the candidate. Exactly one
+// of Header and Cookie is set.
+type Pin struct {
+	Header string   `json:"header,omitempty"`
+	Cookie string   `json:"cookie,omitempty"`
+	Values []string `json:"values"`
+}
+
+// Pressure is the load the candidate must carry before it has traffic.
+type Pressure struct {
+	// Rate is the open-loop load on all instances of a component together, For how long.
+	Rate Rate     `json:"rate"`
+	For  Duration `json:"for"`
+	// P99 bounds the 99th percentile of latency and Errors the share of failed requests.
+	P99    Duration `json:"p99"`
+	Errors Share    `json:"errors"`
+	// Forecast is the traffic to expect; the capacity found must carry it. 0 asks for no forecast.
+	Forecast Rate `json:"forecast,omitempty"`
+}
+
+// Ramp is the way from 0 to 100 %.
+type Ramp struct {
+	// Steps are rising weights below 100 %; the cutover to 100 % follows the last one.
+	Steps []Weight `json:"steps"`
+	// Bake is the least time at each step; a step also needs its evidence.
+	Bake Duration `json:"bake"`
+	// Patience is the longest time at one step without enough evidence to go on; after it the
+	// release rolls back.
+	Patience Duration `json:"patience"`
+	// Probe precedes the steps with at most 1 % for so long; 0 leaves it out.
+	Probe Duration `json:"probe"`
+	// Sticky says what keeps its side: "request" draws anew for each request, "user" pins the value
+	// of UserHeader, or of a cookie the gateway sets.
+	Sticky     Sticky `json:"sticky"`
+	UserHeader string `json:"user-header,omitempty"`
+}
+
+// Sticky says what is drawn when the gateway decides between stable and canary.
+type Sticky string
+
+// What is drawn.
+const (
+	StickyRequest Sticky = "request"
+	StickyUser    Sticky = "user"
+)
+
+// Analysis is what counts as worse, and how sure the verdict has to be.
+type Analysis struct {
+	// ErrorMargin is how much larger the canary's share of errors may be.
+	ErrorMargin Share `json:"error-margin"`
+	// LatencyQuantile (percent, 90 to 99.9) of the canary may exceed stable's by LatencyMargin.
+	LatencyQuantile float64 `json:"latency-quantile"`
+	LatencyMargin   Share   `json:"latency-margin"`
+	// FalseRollback is the largest acceptable chance that a harmless release is rolled back.
+	FalseRollback Share `json:"false-rollback"`
+	// Detect is the share of errors a step has to be able to see before it may end.
+	Detect Share `json:"detect"`
+	// Blind is how long a canary may go without requests before that is said, and BlindBack how
+	// long before the ramp steps back.
+	Blind     Duration `json:"blind"`
+	BlindBack Duration `json:"blind-back"`
+}
+
+// Approval is a gate at which people are asked.
+type Approval struct {
+	Before ApprovalPoint `json:"before"`
+	// From are groups or names of people who may answer; empty is everybody with access.
+	From  []string `json:"from,omitempty"`
+	Count int      `json:"count"`
+	// Within ends the release when nobody has answered.
+	Within Duration `json:"within"`
+}
+
+// ApprovalPoint is the place of an approval on the way.
+type ApprovalPoint string
+
+// Where people can be asked.
+const (
+	BeforeRamp    ApprovalPoint = "ramp"
+	BeforeCutover ApprovalPoint = "cutover"
+)
