@@ -1,0 +1,2 @@
+// Package embedded is a Temporal server inside the process.
+package embedded

@@ -1,0 +1,428 @@
+package embedded
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+)
+
+// childDataFile names the variable that turns the test binary into a server to be killed.
+const childDataFile = "EMBEDDED_CHILD_DATA_FILE"
+
+const taskQueue = "embedded-test"
+
+var phaseKey = temporal.NewSearchAttributeKeyKeyword("TestPhase")
+
+func testAttributes() map[string]enums.IndexedValueType {
+	return map[string]enums.IndexedValueType{
+		"TestPhase":  enums.INDEXED_VALUE_TYPE_KEYWORD,
+		"TestTenant": enums.INDEXED_VALUE_TYPE_KEYWORD,
+		"TestCount":  enums.INDEXED_VALUE_TYPE_INT,
+	}
+}
+
+func TestMain(m *testing.M) {
+	if file := os.Getenv(childDataFile); file != "" {
+		if err := runChild(file); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// journey waits for a person, for an alarm and for a while, and does one piece of work between.
+func journey(ctx workflow.Context) (string, error) {
+	phase := "waiting"
+	err := workflow.SetUpdateHandlerWithOptions(ctx, "approve",
+		func(ctx workflow.Context, who string) (string, error) {
+			phase = "approved by " + who
+			return phase, nil
+		},
+		workflow.UpdateHandlerOptions{Validator: func(who string) error {
+			if who == "" {
+				return errors.New("an approval needs a name")
+			}
+			return nil
+		}})
+	if err != nil {
+		return "", err
+	}
+	if err := workflow.Await(ctx, func() bool { return phase != "waiting" }); err != nil {
+		return "", err
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, phaseKey.ValueSet("approved")); err != nil {
+		return "", err
+	}
+	workflow.SetCurrentDetails(ctx, "| step | weight |\n|---|---|\n| 1 | 5 % |")
+	var alarm string
+	workflow.GetSignalChannel(ctx, "alarm").Receive(ctx, &alarm)
+	timer := workflow.NewTimerWithOptions(ctx, 10*time.Millisecond, workflow.TimerOptions{Summary: "bake step 1"})
+	if err := timer.Get(ctx, nil); err != nil {
+		return "", err
+	}
+	var done string
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 10 * time.Second,
+		Summary:             "set weight to 5 %",
+	})
+	err = workflow.ExecuteActivity(ctx, work, alarm).Get(ctx, &done)
+	return phase + ", " + done, err
+}
+
+func work(_ context.Context, what string) (string, error) { return "worked on " + what, nil }
+
+// steps runs n activities one after the other.
+func steps(ctx workflow.Context, n int) error {
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 10 * time.Second})
+	for range n {
+		if err := workflow.ExecuteActivity(ctx, nothing).Get(ctx, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func nothing(context.Context) error { return nil }
+
+func testContext(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func startServer(t testing.TB, o Options) *Server {
+	t.Helper()
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	began := time.Now()
+	s, err := Start(testContext(t), o)
+	require.NoError(t, err)
+	t.Logf("started in %s", time.Since(began).Round(time.Millisecond))
+	t.Cleanup(func() {
+		began := time.Now()
+		s.Stop()
+		t.Logf("stopped in %s", time.Since(began).Round(time.Millisecond))
+	})
+	return s
+}
+
+func connect(t testing.TB, s *Server) client.Client {
+	t.Helper()
+	c, err := s.Client(testContext(t), client.Options{})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func startWorker(t testing.TB, c client.Client) {
+	t.Helper()
+	w := newWorker(c)
+	require.NoError(t, w.Start())
+	t.Cleanup(w.Stop)
+}
+
+func newWorker(c client.Client) worker.Worker {
+	w := worker.New(c, taskQueue, worker.Options{})
+	for _, wf := range []any{journey, steps, reaction} {
+		w.RegisterWorkflow(wf)
+	}
+	for _, a := range []any{work, nothing, since} {
+		w.RegisterActivity(a)
+	}
+	return w
+}
+
+// approve starts journey under id, or finds it, and sends it an approval.
+func approve(ctx context.Context, c client.Client, id, who string) (string, error) {
+	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID:                       id,
+		TaskQueue:                taskQueue,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword("TestTenant").ValueSet(id),
+			temporal.NewSearchAttributeKeyInt64("TestCount").ValueSet(7)),
+	}, journey)
+	handle, err := c.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateName: "approve", Args: []any{who}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	var answer string
+	err = handle.Get(ctx, &answer)
+	return answer, err
+}
+
+func TestServer(t *testing.T) {
+	s := startServer(t, Options{
+		DataFile:         filepath.Join(t.TempDir(), "temporal.db"),
+		UIAddr:           "127.0.0.1:0",
+		SearchAttributes: testAttributes(),
+	})
+	c := connect(t, s)
+	startWorker(t, c)
+
+	t.Run("a workflow goes through update with start, signal, timer and activity", func(t *testing.T) {
+		ctx := testContext(t)
+		answer, err := approve(ctx, c, "whole", "ada")
+		require.NoError(t, err)
+		require.Equal(t, "approved by ada", answer)
+		require.NoError(t, c.SignalWorkflow(ctx, "whole", "", "alarm", "latency"))
+		var result string
+		require.NoError(t, c.GetWorkflow(ctx, "whole", "").Get(ctx, &result))
+		require.Equal(t, "approved by ada, worked on latency", result)
+	})
+	t.Run("a validator's refusal reaches the caller and leaves no trace", func(t *testing.T) {
+		ctx := testContext(t)
+		_, err := approve(ctx, c, "refused", "")
+		var refusal *temporal.ApplicationError
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, "an approval needs a name", refusal.Message())
+	})
+	t.Run("lists find workflows by search attribute", func(t *testing.T) {
+		ctx := testContext(t)
+		_, err := approve(ctx, c, "listed", "ada")
+		require.NoError(t, err)
+		require.Equal(t, "listed", awaitListed(ctx, t, c, "TestTenant = 'listed' AND TestPhase = 'approved' AND TestCount = 7"))
+	})
+	t.Run("summaries and current details can be read", func(t *testing.T) { testMetadata(t, c) })
+	t.Run("the UI serves its page and its API", func(t *testing.T) { testUI(t, s) })
+	t.Run("a second stop does nothing", func(t *testing.T) {
+		began := time.Now()
+		s.Stop()
+		t.Logf("stopped with a worker and a client connected in %s", time.Since(began))
+		s.Stop()
+		require.NoError(t, s.Err())
+		_, err := net.DialTimeout("tcp", s.FrontendHostPort(), time.Second)
+		require.Error(t, err)
+	})
+}
+
+// awaitListed returns the workflow a query finds. Lists lag behind by the time a task takes.
+func awaitListed(ctx context.Context, t *testing.T, c client.Client, query string) string {
+	t.Helper()
+	pause := time.NewTicker(10 * time.Millisecond)
+	defer pause.Stop()
+	for {
+		found, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query})
+		require.NoError(t, err)
+		if len(found.GetExecutions()) > 0 {
+			return found.GetExecutions()[0].GetExecution().GetWorkflowId()
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("nothing found for %s", query)
+		case <-pause.C:
+		}
+	}
+}
+
+func testMetadata(t *testing.T, c client.Client) {
+	ctx := testContext(t)
+	_, err := approve(ctx, c, "described", "ada")
+	require.NoError(t, err)
+
+	answer, err := c.QueryWorkflow(ctx, "described", "", "__temporal_workflow_metadata")
+	require.NoError(t, err)
+	var metadata struct {
+		CurrentDetails string `json:"currentDetails"`
+	}
+	require.NoError(t, answer.Get(&metadata))
+	require.Contains(t, metadata.CurrentDetails, "| step | weight |")
+
+	require.NoError(t, c.SignalWorkflow(ctx, "described", "", "alarm", "latency"))
+	require.NoError(t, c.GetWorkflow(ctx, "described", "").Get(ctx, nil))
+	summaries := map[enums.EventType]string{}
+	events := c.GetWorkflowHistory(ctx, "described", "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(t, err)
+		if payload := event.GetUserMetadata().GetSummary(); payload != nil {
+			summaries[event.GetEventType()] = text(t, payload)
+		}
+	}
+	require.Equal(t, map[enums.EventType]string{
+		enums.EVENT_TYPE_TIMER_STARTED:           "bake step 1",
+		enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: "set weight to 5 %",
+	}, summaries)
+}
+
+func text(t *testing.T, payload *commonpb.Payload) string {
+	t.Helper()
+	var s string
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayload(payload, &s))
+	return s
+}
+
+func testUI(t *testing.T, s *Server) {
+	get := func(path, host string) (*http.Response, string) {
+		request, err := http.NewRequestWithContext(testContext(t), http.MethodGet, s.UIURL()+path, nil)
+		require.NoError(t, err)
+		if host != "" {
+			request.Host = host
+		}
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return response, string(body)
+	}
+	response, body := get("/", "")
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Contains(t, response.Header.Get("Content-Type"), "text/html")
+	require.Contains(t, body, "<html")
+
+	response, body = get("/api/v1/namespaces", "")
+	require.Equal(t, http.StatusOK, response.StatusCode, body)
+	var listed struct {
+		Namespaces []struct {
+			NamespaceInfo struct{ Name string }
+			Config        struct{ WorkflowExecutionRetentionTtl string }
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &listed))
+	retention := map[string]string{}
+	for _, n := range listed.Namespaces {
+		retention[n.NamespaceInfo.Name] = n.Config.WorkflowExecutionRetentionTtl
+	}
+	require.Equal(t, "2592000s", retention["default"], body)
+
+	response, _ = get("/api/v1/releases", "")
+	require.Equal(t, http.StatusNotFound, response.StatusCode, "the check for releases would call the internet")
+	response, _ = get("/api/v1/namespaces", "attacker.example")
+	require.Equal(t, http.StatusMisdirectedRequest, response.StatusCode)
+}
+
+func TestRestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "temporal.db")
+	first := startServer(t, Options{DataFile: file, SearchAttributes: testAttributes()})
+	c := connect(t, first)
+	w := newWorker(c)
+	require.NoError(t, w.Start())
+	_, err := approve(testContext(t), c, "waiting", "ada")
+	require.NoError(t, err)
+	w.Stop()
+	c.Close()
+	first.Stop()
+	log, err := os.Stat(file + "-wal")
+	require.True(t, errors.Is(err, os.ErrNotExist) || log.Size() == 0, "a stopped server leaves everything in the data file")
+
+	attributes := testAttributes()
+	attributes["TestAdded"] = enums.INDEXED_VALUE_TYPE_BOOL
+	second := startServer(t, Options{DataFile: file, SearchAttributes: attributes})
+	c = connect(t, second)
+	startWorker(t, c)
+	ctx := testContext(t)
+	require.NoError(t, c.SignalWorkflow(ctx, "waiting", "", "alarm", "restart"))
+	var result string
+	require.NoError(t, c.GetWorkflow(ctx, "waiting", "").Get(ctx, &result))
+	require.Equal(t, "approved by ada, worked on restart", result)
+	require.Equal(t, "waiting", awaitListed(ctx, t, c, "TestTenant = 'waiting' AND TestAdded IS NULL"))
+}
+
+func TestKill(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "temporal.db")
+	child := exec.CommandContext(testContext(t), os.Args[0])
+	child.Env = append(os.Environ(), childDataFile+"="+file)
+	child.Stderr = t.Output()
+	out, err := child.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "approved by child\n", line)
+
+	_, err = Start(testContext(t), Options{DataFile: file})
+	require.ErrorIs(t, err, ErrDataFileInUse)
+
+	require.NoError(t, child.Process.Kill())
+	require.Error(t, child.Wait(), "the child must have been killed")
+
+	s := startServer(t, Options{DataFile: file, SearchAttributes: testAttributes()})
+	c := connect(t, s)
+	startWorker(t, c)
+	ctx := testContext(t)
+	began := time.Now()
+	require.NoError(t, c.SignalWorkflow(ctx, "killed", "", "alarm", "kill"))
+	var result string
+	require.NoError(t, c.GetWorkflow(ctx, "killed", "").Get(ctx, &result))
+	t.Logf("the workflow went on in %s", time.Since(began).Round(time.Millisecond))
+	require.Equal(t, "approved by child, worked on kill", result)
+}
+
+// runChild starts a server and a workflow, says so, and waits for its death.
+func runChild(file string) error {
+	ctx := context.Background()
+	s, err := Start(ctx, Options{DataFile: file, SearchAttributes: testAttributes()})
+	if err != nil {
+		return err
+	}
+	c, err := s.Client(ctx, client.Options{})
+	if err != nil {
+		return err
+	}
+	if err := newWorker(c).Start(); err != nil {
+		return err
+	}
+	answer, err := approve(ctx, c, "killed", "child")
+	if err != nil {
+		return err
+	}
+	fmt.Println(answer)
+	_, err = io.Copy(io.Discard, os.Stdin)
+	select {}
+}
+
+func TestStartNamesATakenPort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	addr := taken.Addr().String()
+	for name, o := range map[string]Options{
+		"Temporal frontend": {FrontendAddr: addr},
+		"Temporal web UI":   {UIAddr: addr},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o.DataFile = filepath.Join(t.TempDir(), "temporal.db")
+			_, err := Start(testContext(t), o)
+			var port *PortError
+			require.ErrorAs(t, err, &port)
+			require.Equal(t, name, port.Name)
+			require.Equal(t, addr, port.Addr)
+			require.ErrorContains(t, err, addr+" for the "+name+" is already taken")
+		})
+	}
+}
+
+var _ = strings.Contains
+var _ = uuid.New
