@@ -1,0 +1,101 @@
+# Everything there is to do here, as targets. `make` alone lists them, from the `##` comment beside each.
+# Needs Go, git and a make of 3.81 or later; the tools that `make check` uses are built from pins in .ci/tools.
+
+# A fresh machine has no C compiler, and the Go that is installed is the Go that is meant.
+CGO_ENABLED := 0
+GOTOOLCHAIN := local
+# The version stamp asks git, which fails the build in an export without .git, in a repository without
+# a commit, or in one owned by somebody else: only `make build` asks for it, and only where git answers.
+GOFLAGS := $(GOFLAGS) -buildvcs=false
+export CGO_ENABLED GOTOOLCHAIN GOFLAGS
+
+STAMP = $(shell git rev-parse --verify --quiet HEAD >/dev/null 2>&1 && echo true || echo false)
+TOOLS := bin/tools
+
+# Passed on to the program by `make run`: make run ARGS="--no-tour"
+ARGS ?=
+# Which benchmarks `make bench` runs, as a regular expression.
+BENCH ?= .
+# The longest one package's tests may take. The slowest start the real program several times.
+TEST_TIMEOUT ?= 15m
+# 1 demands the race pass of `make test`, 0 leaves it out; empty runs it where there is a C compiler.
+RACE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-race bench check check-format check-tidy check-policies check-generated \
+	check-architecture check-workflows check-lint tools fmt generate clean
+# Targets share the working tree and two of them write to it.
+.NOTPARALLEL:
+
+help:
+	@printf 'Sky Island: a git push goes to full production traffic, safely.\n'
+	@awk 'BEGIN { FS = ":[^#]*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z-]*:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+##@ Try it
+run: ## build and start everything on this machine, with a tour; ARGS="--no-tour" starts empty
+	@if [ ! -x bin/skyisland-standalone ]; then \
+		echo 'The first build takes some minutes, because it compiles the Temporal server. Later ones take seconds.'; \
+	fi
+	@$(MAKE) --no-print-directory build
+	@exec bin/skyisland-standalone $(ARGS)
+
+build: ## build bin/skyisland and bin/skyisland-standalone
+	go build -trimpath -buildvcs=$(STAMP) -o bin/ ./cmd/...
+
+##@ Work on it
+test: test-race ## run all tests; where there is a C compiler, first a pass with the race detector
+	go test -timeout $(TEST_TIMEOUT) ./...
+
+test-race: ## run the tests of what does not embed the Temporal server with the race detector
+	@.ci/test-race '$(RACE)' '$(TEST_TIMEOUT)'
+
+bench: ## run the benchmarks; BENCH=regexp chooses among them
+	go test -timeout 30m -run '^$$' -bench '$(BENCH)' ./...
+
+fmt: $(TOOLS)/golangci-lint $(TOOLS)/opa ## format Go and Rego in place
+	$(TOOLS)/golangci-lint fmt
+	$(TOOLS)/opa fmt --write policies
+
+generate: ## write all generated files anew
+	go generate ./...
+
+clean: ## remove what was built; data directories stay
+	rm -rf bin
+
+##@ Before a commit
+check: check-format check-tidy check-policies check-generated check-architecture check-workflows check-lint ## everything CI demands besides the tests
+
+check-format: $(TOOLS)/golangci-lint $(TOOLS)/opa ## Go and Rego are formatted
+	$(TOOLS)/golangci-lint fmt --diff
+	$(TOOLS)/opa fmt --diff --fail policies
+
+check-tidy: ## go.mod and go.sum hold what is needed and nothing else
+	go mod tidy -diff
+
+check-policies: $(TOOLS)/opa ## policies are strict Rego and their tests pass; prints the coverage
+	$(TOOLS)/opa check --strict policies
+	@.ci/test-policies $(TOOLS)/opa policies
+
+check-generated: ## generated files are up to date; stale ones are written anew and shown
+	@.ci/check-generated
+
+check-architecture: ## imports point the way docs say they do
+	go test -count=1 ./test/architecture
+
+check-workflows: $(TOOLS)/workflowcheck ## workflow code is deterministic
+	$(TOOLS)/workflowcheck ./workflows/... ./worker/...
+
+check-lint: $(TOOLS)/golangci-lint ## golangci-lint, with go vet and the limits on size
+	$(TOOLS)/golangci-lint run
+
+tools: $(TOOLS)/golangci-lint $(TOOLS)/opa $(TOOLS)/workflowcheck ## build the pinned tools of .ci/tools into bin/tools
+
+# Each tool is a module of its own, so that its dependencies never move those of the program.
+# Its go.mod is the pin and the stamp: a changed pin rebuilds the tool.
+$(TOOLS)/%: .ci/tools/%/go.mod .ci/tools/%/go.sum
+	@echo 'building $* from its pin in .ci/tools (once)'
+	@mkdir -p $(TOOLS)
+	cd .ci/tools/$* && go build -trimpath -o ../../../$@ tool
+	@touch $@
