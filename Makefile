@@ -45,8 +45,10 @@ build: ## build bin/skyisland and bin/skyisland-standalone
 	go build -trimpath -buildvcs=$(STAMP) -o bin/ ./cmd/...
 
 ##@ Work on it
-test: test-race ## run all tests; where there is a C compiler, first a pass with the race detector
-	go test -timeout $(TEST_TIMEOUT) ./...
+test: ## run all tests; where there is a C compiler, first a pass with the race detector
+	@raced=0; .ci/test-race '$(RACE)' '$(TEST_TIMEOUT)' || raced=1; \
+	echo 'go test -timeout $(TEST_TIMEOUT) ./...'; \
+	go test -timeout $(TEST_TIMEOUT) ./... && exit $$raced
 
 test-race: ## run the tests of what does not embed the Temporal server with the race detector
 	@.ci/test-race '$(RACE)' '$(TEST_TIMEOUT)'
