@@ -71,7 +71,7 @@ check: check-format check-tidy check-policies check-generated check-architecture
 
 check-format: $(TOOLS)/golangci-lint $(TOOLS)/opa ## Go and Rego are formatted
 	$(TOOLS)/golangci-lint fmt --diff
-	$(TOOLS)/opa fmt --diff --fail policies
+	$(TOOLS)/opa fmt --list --fail policies
 
 check-tidy: ## go.mod and go.sum hold what is needed and nothing else
 	go mod tidy -diff

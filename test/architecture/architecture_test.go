@@ -40,7 +40,7 @@ func TestViolations(t *testing.T) {
 		imports []string
 		want    string
 	}{
-		{"a sound tree has none", "internal/store", []string{"github.com/jmoiron/sqlx", module("internal/release")}, ""},
+		{"a sound tree has none", "internal/store", []string{"github.com/jmoiron/sqlx", module("internal/release"), module("internal/yamldoc")}, ""},
 		{"the ground imports a module", "internal/release", []string{"github.com/goccy/go-yaml"},
 			"internal/release imports github.com/goccy/go-yaml: a pure package imports nothing from outside"},
 		{"the ground imports a pure package", "internal/release", []string{module("internal/canary")},
@@ -48,11 +48,13 @@ func TestViolations(t *testing.T) {
 		{"a pure package reads files", "internal/canary", []string{"os"},
 			"internal/canary imports os: a pure package does not touch the world"},
 		{"a provider imports another", "internal/git", []string{module("internal/store")},
-			"internal/git imports internal/store: a provider knows nobody beside it, only pure packages"},
+			"internal/git imports internal/store: a provider knows nobody beside it, only pure and shared packages"},
 		{"a part of a provider imports activities", "internal/gateway/admin", []string{module("activities")},
-			"internal/gateway/admin imports activities: a provider knows nobody beside it, only pure packages"},
+			"internal/gateway/admin imports activities: a provider knows nobody beside it, only pure and shared packages"},
 		{"a package nobody thought of is a provider", "internal/novel", []string{module("workflows")},
-			"internal/novel imports workflows: a provider knows nobody beside it, only pure packages"},
+			"internal/novel imports workflows: a provider knows nobody beside it, only pure and shared packages"},
+		{"a shared package imports a provider", "internal/yamldoc", []string{module("internal/git")},
+			"internal/yamldoc imports internal/git: a provider knows nobody beside it, only pure and shared packages"},
 		{"activities reach a provider", "activities", []string{module("internal/git")},
 			"activities reaches internal/git: besides pure packages it may reach none"},
 		{"workflows import a client library", "workflows", []string{"github.com/open-policy-agent/opa/v1/rego"},
