@@ -1,0 +1,94 @@
+package manifest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/skyisland/skyisland/internal/release"
+	"github.com/skyisland/skyisland/internal/yamldoc"
+)
+
+// The largest weight before the cutover: above it the canary, not stable, would be the larger part
+// of the comparison, and the statistics of errors lose what they compare with.
+const maxStep release.Weight = 5000
+
+const (
+	maxSteps = 20
+	maxUnits = 64
+	// quantileSample is how many requests a 99th percentile needs: one of them is above it.
+	quantileSample = 100
+)
+
+func checkEnvironment(doc *yamldoc.Document, at string, e *Environment) {
+	if !branches.MatchString(e.Branch) || strings.HasPrefix(e.Branch, "/") || strings.HasPrefix(e.Branch, "-") {
+		doc.Report(at+".branch", fmt.Sprintf("%q is not a branch", e.Branch), "write its name, such as main")
+	} else if short, found := strings.CutPrefix(e.Branch, "refs/heads/"); found {
+		doc.Report(at+".branch", fmt.Sprintf("%q is a ref", e.Branch), "write the branch alone: "+short)
+	}
+	if doc.Has(at+".units") && len(e.Units) == 0 {
+		doc.Report(at+".units", "nothing in the list", "name the units, or remove the field for all there are")
+	}
+	if len(e.Units) > maxUnits {
+		doc.Report(at+".units", fmt.Sprintf("%d units", len(e.Units)), fmt.Sprintf("name at most %d", maxUnits))
+	}
+	for i, unit := range e.Units {
+		checkName(doc, fmt.Sprintf("%s.units[%d]", at, i), unit)
+	}
+	checkUnique(doc, at+".units", e.Units)
+	checkPressure(doc, at+".pressure", e.Pressure)
+	checkRamp(doc, at+".ramp", e.Ramp)
+	if e.Analysis.BlindBack < e.Analysis.Blind {
+		doc.Report(at+".analysis.blind-back", fmt.Sprintf("%s is shorter than blind, %s", e.Analysis.BlindBack, e.Analysis.Blind),
+			"write at least "+e.Analysis.Blind.String())
+	}
+	if e.Approval != nil {
+		checkUnique(doc, at+".approval.from", e.Approval.From)
+		for i, who := range e.Approval.From {
+			if strings.TrimSpace(who) == "" {
+				doc.Report(fmt.Sprintf("%s.approval.from[%d]", at, i), "an empty name", "name a group or a person")
+			}
+		}
+	}
+}
+
+func checkPressure(doc *yamldoc.Document, at string, p *release.Pressure) {
+	if p == nil || !doc.Sound(at+".rate") || !doc.Sound(at+".for") || p.Rate == 0 {
+		return
+	}
+	if sent := float64(p.Rate) * p.For.Std().Seconds(); sent < quantileSample {
+		doc.Report(at+".for", fmt.Sprintf("%s for %s makes %.0f requests, too few to tell a 99th percentile", p.Rate, p.For, sent),
+			fmt.Sprintf("raise rate or for, to make at least %d requests", quantileSample))
+	}
+}
+
+func checkRamp(doc *yamldoc.Document, at string, r release.Ramp) {
+	if len(r.Steps) > maxSteps {
+		doc.Report(at+".steps", fmt.Sprintf("%d steps", len(r.Steps)), fmt.Sprintf("write at most %d", maxSteps))
+	}
+	for i, w := range r.Steps {
+		where := fmt.Sprintf("%s.steps[%d]", at, i)
+		switch {
+		case w <= release.NoWeight:
+			doc.Report(where, "a step of 0% sends nobody", "begin with a weight such as 1%")
+		case w == release.FullWeight:
+			doc.Report(where, "100% is the cutover, which follows the last step by itself", "remove it")
+		case w > maxStep:
+			doc.Report(where, fmt.Sprintf("%s is over %s, the most that canary and stable can be compared at", w, maxStep),
+				fmt.Sprintf("end with %s or less; the cutover to 100%% follows by itself", maxStep))
+		case i > 0 && w <= r.Steps[i-1]:
+			doc.Report(where, fmt.Sprintf("%s does not rise above %s before it", w, r.Steps[i-1]), "write rising weights, such as [1%, 5%, 20%, 50%]")
+		}
+	}
+	if r.Patience < r.Bake {
+		doc.Report(at+".patience", fmt.Sprintf("%s is shorter than bake, %s", r.Patience, r.Bake), "write at least "+r.Bake.String())
+	}
+	if r.UserHeader == "" {
+		return
+	}
+	if !token.MatchString(r.UserHeader) {
+		doc.Report(at+".user-header", fmt.Sprintf("%q is not the name of a header", r.UserHeader), "write one such as X-User-Id")
+	}
+	if r.Sticky != release.StickyUser {
+		doc.Report(at+".user-header", fmt.Sprintf("it has no effect with sticky: %s", r.Sticky), "write sticky: user, or remove it")
+	}
+}

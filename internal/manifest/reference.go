@@ -1,0 +1,135 @@
+package manifest
+
+// Field is one line of the reference: everything there is to know about a field of the manifest.
+type Field struct {
+	// Path is where the field is; [] stands for every item of a list, * for every key.
+	Path string
+	// Default is what it is when left out, as it would be written. Empty is nothing, or no text.
+	Default string
+	// Required fields have no default and have to be there, once what they belong to is there.
+	Required bool
+	// Values are all it may be, Min and Max its range, both included and as they would be written.
+	Values   []string
+	Min, Max string
+	// Example is a value that is right, and Meaning what the field is for.
+	Example string
+	Meaning string
+}
+
+// Reference is every field of the manifest, in the order it is documented.
+func Reference() []Field {
+	return append(append(applicationFields(), componentFields()...), environmentFields()...)
+}
+
+func applicationFields() []Field {
+	return []Field{
+		{Path: "apiVersion", Required: true, Values: []string{APIVersion}, Example: APIVersion,
+			Meaning: "The version of this format."},
+		{Path: "tenant", Default: "default", Example: "fliggy",
+			Meaning: "Who owns the application: a name of 1 to 63 lower-case letters, digits and inner hyphens, as all names here."},
+		{Path: "application", Required: true, Example: "rail-tour",
+			Meaning: "The name of what is released as one."},
+		{Path: "scenario", Example: "shopping-guide",
+			Meaning: "The business scenario the application belongs to; a label to search by."},
+		{Path: "group", Example: "ticketing",
+			Meaning: "The function group the application belongs to; a label to search by."},
+	}
+}
+
+func componentFields() []Field {
+	return []Field{
+		{Path: "components", Required: true, Meaning: "The functions and services of the application, 1 to 32 of them. They go forward together or back together."},
+		{Path: "components[].name", Required: true, Example: "timetable", Meaning: "The component's name, once per application."},
+		{Path: "components[].path", Default: ".", Example: "functions/timetable",
+			Meaning: "Its folder, relative to the root of the repository. Commands run there."},
+		{Path: "components[].build", Meaning: "The command that builds it in a clean working copy. What is in the folder afterwards is the artifact."},
+		{Path: "components[].build.run", Example: "[go, build, -o, bin/timetable, .]",
+			Meaning: "The program and its arguments, without a shell. Without it there is nothing to build."},
+		{Path: "components[].build.env", Example: "{GOFLAGS: -trimpath}",
+			Meaning: "Its environment. Besides these it has PATH, HOME, TMPDIR and what the installation declares."},
+		{Path: "components[].build.timeout", Default: "10m", Min: "1s", Max: "2h", Meaning: "When it is ended."},
+		{Path: "components[].build.output", Default: "16MiB", Min: "1KiB", Max: "1GiB", Meaning: "The most it may print before it is ended."},
+		{Path: "components[].test", Meaning: "The command that tests what was built. It fails the release by its exit code."},
+		{Path: "components[].test.run", Example: "[go, test, ./...]", Meaning: "As for build."},
+		{Path: "components[].test.env", Example: "{CI: \"true\"}", Meaning: "As for build."},
+		{Path: "components[].test.timeout", Default: "10m", Min: "1s", Max: "2h", Meaning: "When it is ended."},
+		{Path: "components[].test.output", Default: "16MiB", Min: "1KiB", Max: "1GiB", Meaning: "The most it may print before it is ended."},
+		{Path: "components[].run", Required: true, Meaning: "How an instance is started. It is told its port in PORT and serves HTTP there."},
+		{Path: "components[].run.command", Required: true, Example: "[bin/timetable]", Meaning: "The program and its arguments, without a shell."},
+		{Path: "components[].run.env", Example: "{LOG_LEVEL: info}", Meaning: "Its environment, as for build. It is part of the revision: changing it releases a new one."},
+		{Path: "components[].run.health", Default: "/healthz", Example: "/healthz", Meaning: "The path that answers 2xx once the instance can serve."},
+		{Path: "components[].run.instances", Default: "1", Min: "1", Max: "64", Example: "2", Meaning: "How many instances each unit runs."},
+		{Path: "components[].run.start", Default: "30s", Min: "1s", Max: "10m", Meaning: "How long an instance may take until it is healthy."},
+		{Path: "components[].run.drain", Default: "10s", Min: "0s", Max: "10m", Meaning: "How long an instance may finish its requests after SIGTERM."},
+		{Path: "components[].cases", Example: "cases/*.yaml",
+			Meaning: "Files of function cases, request and expected answer, that are run against the candidate at 0 %: one pattern or a list, relative to the component's folder."},
+		{Path: "components[].route", Meaning: "Which requests are the component's own."},
+		{Path: "components[].route.host", Example: "rail.example.com", Meaning: "The host name they are for. Without it, any."},
+		{Path: "components[].route.path", Example: "/rail/timetable",
+			Meaning: "The path they begin with, at a segment. By default / for an only component and /<name> for each of several."},
+		{Path: "components[].route.pins", Example: "[{header: X-Canary, values: [\"yes\"]}]",
+			Meaning: "Requests that always go to the candidate, for people who try it out. They never count as evidence."},
+		{Path: "components[].route.pins[].header", Example: "X-Canary", Meaning: "The header that pins; either this or cookie."},
+		{Path: "components[].route.pins[].cookie", Example: "canary", Meaning: "The cookie that pins; either this or header."},
+		{Path: "components[].route.pins[].values", Required: true, Example: "[\"yes\"]", Meaning: "The values that pin."},
+	}
+}
+
+func environmentFields() []Field {
+	return append([]Field{
+		{Path: "environments", Meaning: "Where the application is released to, by name. Without it, production is released from the branch main."},
+		{Path: "environments.*.branch", Default: "main", Example: "main",
+			Meaning: "The branch whose pushes are released there. Several environments may have the same."},
+		{Path: "environments.*.concurrency", Default: "supersede", Values: []string{"supersede", "queue", "reject"},
+			Meaning: "What a push does while a release is under way: supersede rolls the older one back and starts the newest, queue waits for its end, reject refuses the push."},
+		{Path: "environments.*.units", Example: "[a, b]",
+			Meaning: "The units, such as regions, in the order they are released; they roll back in reverse. Without it, all the installation has."},
+		{Path: "environments.*.pressure", Meaning: "The load the candidate must carry before it has traffic. Without it there is no pressure gate."},
+		{Path: "environments.*.pressure.rate", Required: true, Min: "1/s", Max: "20000/s", Example: "300/s",
+			Meaning: "Requests on all instances of a component together. They are sent on time whether or not earlier ones were answered."},
+		{Path: "environments.*.pressure.for", Default: "30s", Min: "1s", Max: "10m", Meaning: "For how long. Rate and time together have to make 100 requests, which a 99th percentile needs."},
+		{Path: "environments.*.pressure.p99", Required: true, Min: "1ms", Max: "30s", Example: "200ms", Meaning: "The most the 99th percentile of latency may be."},
+		{Path: "environments.*.pressure.errors", Default: "0.1%", Min: "0%", Max: "50%", Example: "0.1%", Meaning: "The largest share of requests that may fail, 4xx answers included."},
+		{Path: "environments.*.pressure.forecast", Default: "0/s", Min: "0/s", Max: "1000000/s", Example: "900/s",
+			Meaning: "The traffic to expect. The instances must carry it, at what one of them was found to carry. 0/s asks for nothing."},
+		{Path: "environments.*.ramp", Meaning: "The way of the traffic to the new revision."},
+		{Path: "environments.*.ramp.steps", Default: "[1%, 5%, 20%, 50%]", Example: "[1%, 5%, 20%, 50%]",
+			Meaning: "Rising weights over 0 % and up to 50 %; the cutover to 100 % follows the last. [] cuts over at once."},
+		{Path: "environments.*.ramp.bake", Default: "2m", Min: "0s", Max: "24h", Meaning: "The least time at each step. A step also needs its evidence."},
+		{Path: "environments.*.ramp.patience", Default: "30m", Min: "1s", Max: "168h",
+			Meaning: "The longest time at one step without enough evidence to go on; after it the release rolls back. At least bake."},
+		{Path: "environments.*.ramp.probe", Default: "30s", Min: "0s", Max: "1h",
+			Meaning: "A first step of at most 1 % that lasts so long, for caches to warm up. 0s leaves it out."},
+		{Path: "environments.*.ramp.sticky", Default: "request", Values: []string{"request", "user"},
+			Meaning: "What keeps its side: request draws anew for each request, user keeps a user's."},
+		{Path: "environments.*.ramp.user-header", Example: "X-User-Id",
+			Meaning: "The header that names the user. Without it, a cookie that the gateway sets. Only with sticky: user."},
+	}, judgementFields()...)
+}
+
+func judgementFields() []Field {
+	return []Field{
+		{Path: "environments.*.analysis", Meaning: "What counts as worse than stable, and how sure the verdict has to be."},
+		{Path: "environments.*.analysis.errors", Meaning: "The judgement on errors."},
+		{Path: "environments.*.analysis.errors.margin", Default: "0.05%", Min: "0%", Max: "10%", Example: "0.5%",
+			Meaning: "How much larger the canary's share of failed requests may be."},
+		{Path: "environments.*.analysis.latency", Meaning: "The judgement on latency."},
+		{Path: "environments.*.analysis.latency.quantile", Default: "99", Min: "90", Max: "99.9", Example: "99", Meaning: "The quantile that is compared, in percent."},
+		{Path: "environments.*.analysis.latency.margin", Default: "20%", Min: "0%", Max: "100%", Meaning: "How much larger the canary's may be."},
+		{Path: "environments.*.analysis.false-rollback", Default: "1%", Min: "0.01%", Max: "10%",
+			Meaning: "The largest acceptable chance that a harmless release is rolled back."},
+		{Path: "environments.*.analysis.detect", Default: "5%", Min: "0.1%", Max: "100%",
+			Meaning: "The share of failed requests that a step has to be able to see before it may end. Smaller needs more requests."},
+		{Path: "environments.*.analysis.blind", Default: "30s", Min: "1s", Max: "1h", Meaning: "How long a canary may go without requests before that is said."},
+		{Path: "environments.*.analysis.blind-back", Default: "5m", Min: "1s", Max: "24h", Meaning: "How long before the ramp steps back for it. At least blind."},
+		{Path: "environments.*.approval", Meaning: "A gate at which people are asked. Without it nobody is, unless a policy wants it."},
+		{Path: "environments.*.approval.before", Default: "ramp", Values: []string{"ramp", "cutover"}, Meaning: "Before what they are asked."},
+		{Path: "environments.*.approval.from", Example: "[release-managers]", Meaning: "Groups or people who may answer. Without it, everybody with access."},
+		{Path: "environments.*.approval.count", Default: "1", Min: "1", Max: "20", Example: "2", Meaning: "How many have to approve."},
+		{Path: "environments.*.approval.within", Default: "24h", Min: "1m", Max: "720h", Meaning: "When the release ends because nobody answered."},
+		{Path: "environments.*.freeze", Default: "hold", Values: []string{"hold", "finish", "revert"},
+			Meaning: "What a freeze that opens in the middle of a ramp does: hold the weight, finish the ramp, or revert to stable."},
+		{Path: "environments.*.watch", Default: "10m", Min: "0s", Max: "168h",
+			Meaning: "How long the predecessor stays warm after the cutover, for a rollback that starts nothing."},
+	}
+}
