@@ -144,11 +144,11 @@ func (r *decoder) value(node ast.Node, at place, into reflect.Value) {
 
 // note remembers where a value is.
 func (r *decoder) note(node ast.Node, at place) {
-	if node != nil {
-		r.doc.values[at.path] = positionOf(node)
-	} else if key, ok := r.doc.keys[at.path]; ok {
+	if key, ok := r.doc.keys[at.path]; ok && (node == nil || node.Type() == ast.NullType) {
 		r.doc.values[at.path] = key
+		return
 	}
+	r.doc.values[at.path] = positionOf(node)
 }
 
 func (r *decoder) alias(n *ast.AliasNode, at place, into reflect.Value) {
