@@ -87,7 +87,7 @@ check-architecture: ## imports point the way docs say they do
 	go test -count=1 ./test/architecture
 
 check-workflows: $(TOOLS)/workflowcheck ## workflow code is deterministic
-	$(TOOLS)/workflowcheck ./workflows/... ./worker/...
+	$(TOOLS)/workflowcheck -config .ci/workflowcheck.yml ./workflows/... ./worker/...
 
 check-lint: $(TOOLS)/golangci-lint ## golangci-lint, with go vet and the limits on size
 	$(TOOLS)/golangci-lint run
