@@ -93,3 +93,9 @@ type Receipt struct {
 	// Digest is the hash of all the gateway's routes, to compare and find drift.
 	Digest string `json:"digest"`
 }
+
+// WeightVersion is one weight that a release gave to its routes, and the version it gave it under.
+type WeightVersion struct {
+	Version int64  `json:"version"`
+	Weight  Weight `json:"weight"`
+}

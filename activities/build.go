@@ -1,0 +1,155 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// CommandRunner runs a command of a manifest.
+type CommandRunner interface {
+	// Run runs the command in dir until it ends or is ended for time, output or ctx. name says in
+	// logs which command it is. An error means that the command could not be judged.
+	Run(ctx context.Context, name, dir string, command release.Command) (CommandReport, error)
+}
+
+// CommandReport is how a command ended.
+type CommandReport struct {
+	// Failure is empty when the command did well, and a sentence when it did not.
+	Failure string
+	// Tail are the last lines it printed.
+	Tail []string
+	Took time.Duration
+}
+
+// Artifacts is a content-addressed store.
+type Artifacts interface {
+	// Put packs a folder and returns its digest and size in bytes.
+	Put(ctx context.Context, dir string) (release.Digest, int64, error)
+}
+
+// Build holds the activities that turn a commit into artifacts.
+type Build struct {
+	Repositories Repositories
+	Commands     CommandRunner
+	Artifacts    Artifacts
+	// Dir is where working copies are made and removed again.
+	Dir string
+}
+
+// BuildInput names one component of a commit.
+type BuildInput struct {
+	Release    release.ID
+	Repository string
+	Commit     string
+	Component  release.Component
+}
+
+// BuildResult is what was built.
+type BuildResult struct {
+	Artifact release.Digest
+	// Size is in bytes.
+	Size int64
+	Took time.Duration
+}
+
+// Build builds one component in a clean working copy and stores what is in its folder afterwards.
+// A component without a build command is stored as it is. A command that fails ends it finally as
+// [TypeGate] with the tail of its output.
+func (b *Build) Build(ctx context.Context, in BuildInput) (BuildResult, error) {
+	_, stop := beat(ctx)
+	defer stop()
+	var result BuildResult
+	err := b.inWorkingCopy(ctx, in.Repository, in.Commit, in.Component, func(dir string) error {
+		report, err := b.run(ctx, in, "build", dir, in.Component.Build, release.CauseBuild)
+		if err != nil {
+			return err
+		}
+		result.Took = report.Took
+		result.Artifact, result.Size, err = b.Artifacts.Put(ctx, dir)
+		if err != nil {
+			return fmt.Errorf("store what %s built: %w", in.Component.Name, err)
+		}
+		return nil
+	})
+	return result, err
+}
+
+// TestResult is how a component's own tests went.
+type TestResult struct {
+	Took time.Duration
+}
+
+// Test runs a component's own tests in a clean working copy. A failure ends it finally as
+// [TypeGate] with the tail of the output.
+func (b *Build) Test(ctx context.Context, in BuildInput) (TestResult, error) {
+	_, stop := beat(ctx)
+	defer stop()
+	var result TestResult
+	err := b.inWorkingCopy(ctx, in.Repository, in.Commit, in.Component, func(dir string) error {
+		report, err := b.run(ctx, in, "test", dir, in.Component.Test, release.CauseTest)
+		result.Took = report.Took
+		return err
+	})
+	return result, err
+}
+
+func (b *Build) run(ctx context.Context, in BuildInput, kind, dir string, command release.Command, cause release.CauseKind) (CommandReport, error) {
+	if len(command.Run) == 0 {
+		return CommandReport{}, nil
+	}
+	report, err := b.Commands.Run(ctx, in.Release.String()+"/"+in.Component.Name+"/"+kind, dir, command)
+	if err != nil {
+		return report, fmt.Errorf("%s %s: %w", kind, in.Component.Name, err)
+	}
+	if report.Failure != "" {
+		return report, gateFailed(release.Cause{
+			Kind: cause, Message: fmt.Sprintf("%s of %s: %s", kind, in.Component.Name, report.Failure), Details: report.Tail,
+		})
+	}
+	return report, nil
+}
+
+// inWorkingCopy calls do with the component's folder in a fresh copy of the commit, and removes the
+// copy afterwards. An attempt has a folder of its own, so that one that was given up cannot disturb
+// the next.
+func (b *Build) inWorkingCopy(ctx context.Context, repository, commit string, component release.Component, do func(dir string) error) error {
+	return inWorkingCopy(ctx, b.Repositories, b.Dir, repository, commit, component, do)
+}
+
+func inWorkingCopy(ctx context.Context, repositories Repositories, parent, repository, commit string, component release.Component, do func(dir string) error) error {
+	if err := os.MkdirAll(parent, 0o750); err != nil {
+		return fmt.Errorf("make a folder for working copies: %w", err)
+	}
+	temp, err := os.MkdirTemp(parent, component.Name+"-")
+	if err != nil {
+		return fmt.Errorf("make a working copy: %w", err)
+	}
+	defer func() {
+		if err := os.RemoveAll(temp); err != nil {
+			activity.GetLogger(ctx).Warn("working copy not removed", "dir", temp, "error", err)
+		}
+	}()
+	if err := repositories.Fetch(ctx, repository, commit); err != nil {
+		return sourceError(err, "fetch commit "+commit)
+	}
+	root := filepath.Join(temp, "source")
+	if err := repositories.Export(ctx, repository, commit, root); err != nil {
+		return sourceError(err, "make a working copy of "+commit)
+	}
+	dir := filepath.Join(root, filepath.FromSlash(component.Path))
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return manifestError(release.Problems{{
+			File: ManifestFile, Path: "components." + component.Name + ".path",
+			Message: fmt.Sprintf("the commit has no folder %q", component.Path),
+			Fix:     "write the component's folder relative to the root of the repository",
+		}})
+	}
+	return do(dir)
+}

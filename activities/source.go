@@ -1,0 +1,117 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// ManifestFile is the manifest's place in a repository.
+const ManifestFile = "skyisland.yaml"
+
+// manifestLimit bounds a manifest, in bytes.
+const manifestLimit = 256 << 10
+
+// Repositories is what these activities need of git. An unknown commit or file is [release.ErrNotFound].
+type Repositories interface {
+	// Fetch makes sure that the commit is here.
+	Fetch(ctx context.Context, repository, commit string) error
+	ReadFile(ctx context.Context, repository, commit, path string, limit int64) ([]byte, error)
+	// Export writes a clean working copy of the commit to the folder dest, which does not exist yet.
+	Export(ctx context.Context, repository, commit, dest string) error
+}
+
+// Source holds the activities that read the repository.
+type Source struct {
+	Repositories Repositories
+	// Manifest resolves a manifest for an environment; its error is [release.Problems].
+	Manifest func(file string, data []byte, environment string) (release.Spec, error)
+	// Units are the units the installation has, in order.
+	Units []string
+}
+
+// ResolveInput names the commit and the lane it is for.
+type ResolveInput struct {
+	Request release.Request
+}
+
+// ResolveResult is the manifest, resolved.
+type ResolveResult struct {
+	Spec release.Spec
+}
+
+// Resolve fetches the commit and resolves its manifest for the lane. It fails finally as
+// [TypeSource] when there is no such commit and as [TypeManifest] with every problem when the
+// manifest cannot be used.
+func (s *Source) Resolve(ctx context.Context, in ResolveInput) (ResolveResult, error) {
+	_, stop := beat(ctx)
+	defer stop()
+	req := in.Request
+	if err := s.Repositories.Fetch(ctx, req.Repository, req.Commit); err != nil {
+		return ResolveResult{}, sourceError(err, "fetch commit "+req.Commit)
+	}
+	data, err := s.Repositories.ReadFile(ctx, req.Repository, req.Commit, ManifestFile, manifestLimit)
+	if errors.Is(err, release.ErrNotFound) {
+		return ResolveResult{}, manifestError(release.Problems{{
+			File: ManifestFile, Message: "the commit has no such file",
+			Fix: "add one to the root of the repository: skyisland init writes it",
+		}})
+	}
+	if err != nil {
+		return ResolveResult{}, sourceError(err, "read "+ManifestFile)
+	}
+	spec, err := s.Manifest(ManifestFile, data, req.Lane.Environment)
+	if err != nil {
+		return ResolveResult{}, manifestError(err)
+	}
+	if problems := s.check(&spec, req.Lane); len(problems) > 0 {
+		return ResolveResult{}, manifestError(problems)
+	}
+	return ResolveResult{Spec: spec}, nil
+}
+
+// check compares the manifest with the lane and with what the installation has.
+func (s *Source) check(spec *release.Spec, lane release.Lane) release.Problems {
+	var problems release.Problems
+	if spec.Lane != lane {
+		problems = append(problems, release.Problem{
+			File:    ManifestFile,
+			Message: fmt.Sprintf("the manifest is of %s, the repository belongs to %s", spec.Lane, lane),
+			Fix:     fmt.Sprintf("set tenant: %s and application: %s", lane.Tenant, lane.Application),
+		})
+	}
+	if len(spec.Units) == 0 {
+		spec.Units = slices.Clone(s.Units)
+	}
+	for _, unit := range spec.Units {
+		if !slices.Contains(s.Units, unit) {
+			problems = append(problems, release.Problem{
+				File: ManifestFile, Path: "environments." + lane.Environment + ".units",
+				Message: fmt.Sprintf("there is no unit %q", unit),
+				Fix:     "use one of " + strings.Join(s.Units, ", "),
+			})
+		}
+	}
+	return problems
+}
+
+func manifestError(err error) error {
+	var problems release.Problems
+	if !errors.As(err, &problems) {
+		problems = release.Problems{{File: ManifestFile, Message: err.Error()}}
+	}
+	return temporal.NewNonRetryableApplicationError(problems.Error(), TypeManifest, nil, problems)
+}
+
+func sourceError(err error, doing string) error {
+	if errors.Is(err, release.ErrNotFound) {
+		return temporal.NewNonRetryableApplicationError(doing+": "+err.Error(), TypeSource, nil)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

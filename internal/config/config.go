@@ -1,0 +1,209 @@
+// Package config is what an installation is told: one typed value, read once, validated whole.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// fileLimit bounds a configuration file, in bytes.
+const fileLimit = 256 << 10
+
+// Config is the configuration of a server with its worker.
+type Config struct {
+	// Data is the folder that holds all state.
+	Data string `yaml:"data"`
+	// Listen is the host:port of the API, the webhooks and the health check.
+	Listen string `yaml:"listen"`
+	// PublicURL is how others reach Listen; empty is http:// and Listen.
+	PublicURL string   `yaml:"public-url"`
+	Temporal  Temporal `yaml:"temporal"`
+	// Store is the database: empty is a SQLite file in Data; postgres://… is PostgreSQL.
+	Store Secret `yaml:"store"`
+	// Units are deployed in this order.
+	Units []Unit `yaml:"units"`
+	// GatewayToken is what gateways want to hear from who controls them.
+	GatewayToken Secret `yaml:"gateway-token"`
+	// GitHub is the webhook source of this name.
+	GitHub GitHub `yaml:"github"`
+	// Tokens are who may use the API.
+	Tokens []Token `yaml:"tokens"`
+	Policy Policy  `yaml:"policy"`
+	Build  Build   `yaml:"build"`
+}
+
+// Temporal says where the server is.
+type Temporal struct {
+	Address   string `yaml:"address"`
+	Namespace string `yaml:"namespace"`
+	// UI is where people see it; only printed.
+	UI string `yaml:"ui"`
+}
+
+// Unit is one independent deployment of everything: a runtime and its gateways.
+type Unit struct {
+	Name string `yaml:"name"`
+	// Gateways are the control addresses of the unit's gateways.
+	Gateways []string `yaml:"gateways"`
+	// Entry is where clients reach the unit; only printed.
+	Entry string `yaml:"entry"`
+}
+
+// GitHub is a webhook source.
+type GitHub struct {
+	// Secret signs deliveries; empty turns the source off.
+	Secret Secret `yaml:"secret"`
+}
+
+// Token is one key to the API.
+type Token struct {
+	// Name is who uses it, Groups are what they belong to.
+	Name   string   `yaml:"name"`
+	Groups []string `yaml:"groups"`
+	Token  Secret   `yaml:"token"`
+}
+
+// Policy says where the rules and their data are.
+type Policy struct {
+	// Bundle is a folder of Rego; empty is the built-in rules.
+	Bundle string `yaml:"bundle"`
+	// Data is a YAML or JSON file with freeze windows and the like; empty is none.
+	Data string `yaml:"data"`
+}
+
+// Build is what every build command has in its environment.
+type Build struct {
+	Env map[string]string `yaml:"env"`
+	// Path is its PATH; empty is the usual folders.
+	Path string `yaml:"path"`
+}
+
+// Secret is a value that is never printed. In a file it is written as it is, or as
+// "file:PATH" or "env:NAME" to have it read from there.
+type Secret string
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[redacted]"
+}
+
+// GoString hides the secret.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText hides the secret.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Reveal is the secret itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// Read reads and validates a configuration file. Its error names every fault with its path.
+func Read(file string) (Config, error) {
+	data, err := readLimited(file, fileLimit)
+	if err != nil {
+		return Config{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	var c Config
+	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.DisallowUnknownField()).Decode(&c); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file, err)
+	}
+	c.defaults(filepath.Dir(file))
+	if err := errors.Join(c.reveal(), c.Check()); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+func readLimited(file string, limit int64) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s has %d bytes: at most %d are read", file, info.Size(), limit)
+	}
+	return os.ReadFile(file)
+}
+
+// defaults fills in what the file leaves out; relative paths are relative to the file.
+func (c *Config) defaults(dir string) {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:7780"
+	}
+	if c.PublicURL == "" {
+		c.PublicURL = "http://" + c.Listen
+	}
+	if c.Temporal.Namespace == "" {
+		c.Temporal.Namespace = "default"
+	}
+	for _, path := range []*string{&c.Data, &c.Policy.Bundle, &c.Policy.Data} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(dir, *path)
+		}
+	}
+}
+
+// Check names everything that is wrong, each fault with its path.
+func (c Config) Check() error {
+	var faults []error
+	fault := func(path, format string, args ...any) {
+		faults = append(faults, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
+	}
+	if c.Data == "" {
+		fault("data", "is missing: name the folder that holds all state")
+	}
+	for path, address := range map[string]string{"listen": c.Listen, "temporal.address": c.Temporal.Address} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			fault(path, "%q is not an address: write host:port", address)
+		}
+	}
+	if len(c.Units) == 0 {
+		fault("units", "is empty: a release needs at least one unit to go to")
+	}
+	seen := map[string]bool{}
+	for i, unit := range c.Units {
+		path := fmt.Sprintf("units[%d]", i)
+		if err := release.CheckName(unit.Name); err != nil {
+			fault(path+".name", "%v", err)
+		}
+		if seen[unit.Name] {
+			fault(path+".name", "%q stands twice", unit.Name)
+		}
+		seen[unit.Name] = true
+		if len(unit.Gateways) == 0 {
+			fault(path+".gateways", "is empty: name the control address of at least one gateway")
+		}
+		for j, gateway := range unit.Gateways {
+			if u, err := url.Parse(gateway); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+				fault(fmt.Sprintf("%s.gateways[%d]", path, j), "%q is not an address: write http://host:port", gateway)
+			}
+		}
+	}
+	if len(c.GatewayToken) < 16 {
+		fault("gateway-token", "is shorter than 16 characters: gateways obey whoever knows it")
+	}
+	if len(c.Tokens) == 0 {
+		fault("tokens", "is empty: nobody could use the API")
+	}
+	for i, token := range c.Tokens {
+		path := fmt.Sprintf("tokens[%d]", i)
+		if token.Name == "" {
+			fault(path+".name", "is missing")
+		}
+		if len(token.Token) < 16 {
+			fault(path+".token", "is shorter than 16 characters")
+		}
+	}
+	return errors.Join(faults...)
+}

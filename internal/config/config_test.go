@@ -1,0 +1,86 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const good = `
+data: state
+temporal: {address: "127.0.0.1:7233"}
+units:
+  - {name: a, gateways: ["http://127.0.0.1:7790"]}
+gateway-token: file:TOKEN
+tokens:
+  - {name: ops, groups: [release-managers], token: 0123456789abcdef}
+`
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("a-long-enough-token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "skyisland-server.yaml")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "TOKEN", token)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestReadFillsInDefaultsAndSecrets(t *testing.T) {
+	file := write(t, good)
+	c, err := Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.GatewayToken.Reveal() != "a-long-enough-token" || c.Listen != "127.0.0.1:7780" || c.Data != filepath.Join(filepath.Dir(file), "state") {
+		t.Errorf("read %+v", c)
+	}
+	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c)} {
+		if strings.Contains(text, "a-long-enough-token") || strings.Contains(text, "0123456789abcdef") {
+			t.Errorf("a secret is printed: %s", text)
+		}
+	}
+}
+
+func TestReadNamesEveryFault(t *testing.T) {
+	_, err := Read(write(t, `
+listen: nowhere
+units:
+  - {name: A, gateways: []}
+  - {name: b, gateways: ["not a url"]}
+  - {name: b, gateways: ["http://127.0.0.1:1"]}
+gateway-token: short
+tokens: [{name: "", token: short}]
+`))
+	if err == nil {
+		t.Fatal("a wrong configuration was read")
+	}
+	for _, want := range []string{
+		"data: is missing", "listen: \"nowhere\"", "temporal.address:", "units[0].name:", "units[0].gateways:", "units[1].gateways[0]:",
+		"units[2].name:", "gateway-token:", "tokens[0].name:", "tokens[0].token:",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q:\n%v", want, err)
+		}
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	for name, text := range map[string]string{
+		"an unknown field":              good + "colour: red\n",
+		"a secret in an unset variable": strings.Replace(good, "file:TOKEN", "env:SKYISLAND_TEST_UNSET", 1),
+		"a secret in an absent file":    strings.Replace(good, "file:TOKEN", "file:/nonexistent/secret", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Read(write(t, text)); err == nil {
+				t.Error("it was read")
+			}
+		})
+	}
+}

@@ -1,0 +1,89 @@
+// Package worker runs the workflows and activities of Sky Island against a Temporal server: what is
+// registered under which name, and how much runs at once.
+package worker
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/skyisland/skyisland/activities"
+	"github.com/skyisland/skyisland/workflows"
+)
+
+// Activities are the activities a worker runs, each with its providers.
+type Activities struct {
+	Source  *activities.Source
+	Build   *activities.Build
+	Deploy  *activities.Deploy
+	Checks  *activities.Checks
+	Traffic *activities.Traffic
+	Watch   *activities.Watch
+	Policy  *activities.Policy
+	Record  *activities.Record
+}
+
+// Options are what differs between installations.
+type Options struct {
+	// Deployment and BuildID turn worker versioning on: releases stay with the build that started
+	// them, lanes move on to the newest. Leave both empty where one worker is replaced in place.
+	Deployment string
+	BuildID    string
+	// MaxActivities bounds how many activities run at once; 0 is 400. Each release that moves
+	// traffic holds one for as long as it does.
+	MaxActivities int
+}
+
+const (
+	defaultMaxActivities = 400
+	// stopTimeout is how long activities may take to end when the worker stops.
+	stopTimeout = 5 * time.Second
+	// beatThrottle lets every heartbeat of a watcher through: its state is worth a second at most.
+	beatThrottle = time.Second
+)
+
+// Registry is where workflows and activities are registered: a worker, or a test environment.
+type Registry interface {
+	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
+	RegisterActivityWithOptions(a any, options activity.RegisterOptions)
+}
+
+// New is a worker that is ready to run.
+func New(c client.Client, all Activities, options Options) worker.Worker {
+	limit := options.MaxActivities
+	if limit == 0 {
+		limit = defaultMaxActivities
+	}
+	settings := worker.Options{
+		MaxConcurrentActivityExecutionSize: limit,
+		WorkerStopTimeout:                  stopTimeout,
+		MaxHeartbeatThrottleInterval:       beatThrottle,
+		DefaultHeartbeatThrottleInterval:   beatThrottle,
+	}
+	if options.BuildID != "" {
+		settings.DeploymentOptions = worker.DeploymentOptions{
+			UseVersioning: true,
+			Version:       worker.WorkerDeploymentVersion{DeploymentName: options.Deployment, BuildID: options.BuildID},
+		}
+	}
+	w := worker.New(c, workflows.TaskQueue, settings)
+	Register(w, all, options)
+	return w
+}
+
+// Register registers everything under its name.
+func Register(r Registry, all Activities, options Options) {
+	lane, release := workflow.RegisterOptions{Name: workflows.LaneType}, workflow.RegisterOptions{Name: workflows.ReleaseType}
+	if options.BuildID != "" {
+		lane.VersioningBehavior = workflow.VersioningBehaviorAutoUpgrade
+		release.VersioningBehavior = workflow.VersioningBehaviorPinned
+	}
+	r.RegisterWorkflowWithOptions(workflows.Lane, lane)
+	r.RegisterWorkflowWithOptions(workflows.Release, release)
+	for _, group := range []any{all.Source, all.Build, all.Deploy, all.Checks, all.Traffic, all.Watch, all.Policy, all.Record} {
+		r.RegisterActivityWithOptions(group, activity.RegisterOptions{})
+	}
+}

@@ -1,0 +1,186 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// live says why a release takes no instructions any more, and nil while it does.
+func (r *run) live() error {
+	switch {
+	case r.status.Phase.Ended():
+		return fmt.Errorf("the release has ended: it is %s", r.status.Phase)
+	case r.status.Phase == release.RollingBack || r.stop != nil:
+		return errors.New("the release is on its way back")
+	default:
+		return nil
+	}
+}
+
+func (r *run) mayAnswer(in release.Instruction) error {
+	if err := r.live(); err != nil {
+		return err
+	}
+	if r.ask == nil {
+		return fmt.Errorf("nobody is asked: the release is %s", r.status.Phase)
+	}
+	if in.PlanHash != r.status.PlanHash {
+		return fmt.Errorf("the answer is for plan %s, the release asks for plan %s: look at it again and answer for that", shown(in.PlanHash), shown(r.status.PlanHash))
+	}
+	return r.ask.mayAnswer(in.By)
+}
+
+// shown is the part of a plan's hash that people see.
+func shown(hash string) string {
+	if hash == "" {
+		return "(none)"
+	}
+	return hash[:min(12, len(hash))]
+}
+
+// takeApproval counts an approval once the rules allow it.
+func (r *run) takeApproval(ctx workflow.Context, in release.Instruction) (string, error) {
+	if err := r.allowed(ctx, release.GateApprove, in); err != nil {
+		return "", err
+	}
+	// The rules took their time: somebody else may have answered meanwhile.
+	if err := r.mayAnswer(in); err != nil {
+		return "", err
+	}
+	r.ask.answers = append(r.ask.answers, release.Approved{By: in.By, Comment: in.Comment, At: in.At})
+	r.status.Approvals = append(r.status.Approvals, r.ask.answers[len(r.ask.answers)-1])
+	message := fmt.Sprintf("%d of %d approvals", len(r.ask.answers), r.ask.approval.Count)
+	r.note("approved by "+in.By.String()+", "+message, comment(in)...)
+	r.show()
+	return message, nil
+}
+
+func (r *run) takeRejection(_ workflow.Context, in release.Instruction) (string, error) {
+	r.stopBy(release.Denied, release.CauseRejected, "rejected", in)
+	return "rejected; the release stops", nil
+}
+
+func (r *run) mayPause(release.Instruction) error {
+	if err := r.live(); err != nil {
+		return err
+	}
+	if r.status.Paused {
+		return errors.New("it is paused already")
+	}
+	if r.status.Phase == release.Watching {
+		return errors.New("all traffic is at the candidate already: nothing is left to pause")
+	}
+	return nil
+}
+
+func (r *run) takePause(_ workflow.Context, in release.Instruction) (string, error) {
+	r.status.Paused = true
+	r.note("paused by "+in.By.String(), comment(in)...)
+	r.show()
+	return "paused: the weight stays, the watch goes on", nil
+}
+
+func (r *run) mayResume(release.Instruction) error {
+	if err := r.live(); err != nil {
+		return err
+	}
+	if !r.status.Paused {
+		return errors.New("it is not paused")
+	}
+	return nil
+}
+
+func (r *run) takeResume(_ workflow.Context, in release.Instruction) (string, error) {
+	r.status.Paused = false
+	r.note("resumed by "+in.By.String(), comment(in)...)
+	r.show()
+	return "resumed", nil
+}
+
+func (r *run) mayPromote(release.Instruction) error {
+	if err := r.live(); err != nil {
+		return err
+	}
+	if r.status.Phase != release.Ramping && r.status.Phase != release.Watching {
+		return fmt.Errorf("there is no step or watch to end: the release is %s", r.status.Phase)
+	}
+	return nil
+}
+
+// takePromotion ends the step or the watch before its evidence is in, once the rules allow it.
+func (r *run) takePromotion(ctx workflow.Context, in release.Instruction) (string, error) {
+	phase, step := r.status.Phase, r.status.Step
+	if err := r.allowed(ctx, release.GateOverride, in); err != nil {
+		return "", err
+	}
+	if err := r.mayPromote(in); err != nil {
+		return "", err
+	}
+	if r.status.Phase != phase || r.status.Step != step {
+		return "", errors.New("the step ended meanwhile")
+	}
+	r.promoted = true
+	r.note("promoted by "+in.By.String(), comment(in)...)
+	return "promoted", nil
+}
+
+func (r *run) mayAbort(release.Instruction) error {
+	if err := r.live(); err != nil {
+		return err
+	}
+	if r.status.Phase == release.Watching {
+		return errors.New("all traffic is at the candidate already: use rollback")
+	}
+	return nil
+}
+
+func (r *run) takeAbort(_ workflow.Context, in release.Instruction) (string, error) {
+	r.stopBy(release.Stopped, release.CauseAbort, "aborted", in)
+	return "the release stops; what moved goes back", nil
+}
+
+func (r *run) mayRollBack(release.Instruction) error {
+	if err := r.live(); err != nil {
+		return err
+	}
+	if !r.status.Phase.MovesTraffic() {
+		return fmt.Errorf("no traffic has moved: the release is %s; use abort", r.status.Phase)
+	}
+	return nil
+}
+
+func (r *run) takeRollback(_ workflow.Context, in release.Instruction) (string, error) {
+	r.stopBy(release.Stopped, release.CauseRollback, "rolled back", in)
+	return "all traffic goes back to stable", nil
+}
+
+// stopBy stops the release at a person's word.
+func (r *run) stopBy(event release.Event, kind release.CauseKind, what string, in release.Instruction) {
+	s := stop(event, kind, what+" by "+in.By.String(), comment(in)...)
+	s.Cause.By = &in.By
+	r.interrupt(s)
+}
+
+// allowed asks the rules about a person's instruction.
+func (r *run) allowed(ctx workflow.Context, gate release.Gate, in release.Instruction) error {
+	decision, err := r.decide(ctx, gate, nil, &in.By)
+	if err != nil {
+		return err
+	}
+	if decision.Allow {
+		return nil
+	}
+	return errors.New(strings.Join(append([]string{"the rules do not allow it"}, denied(decision).Cause.Details...), "; "))
+}
+
+func comment(in release.Instruction) []string {
+	if in.Comment == "" {
+		return nil
+	}
+	return []string{in.Comment}
+}

@@ -1,0 +1,59 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/skyisland/skyisland/activities"
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// timelineLength bounds what the status shows; the journal keeps everything.
+const timelineLength = 200
+
+// journal is what has happened and is not written yet.
+type journal struct {
+	count   int
+	pending []release.Entry
+	writing bool
+}
+
+func (j *journal) idle() bool { return len(j.pending) == 0 && !j.writing }
+
+// note adds a line to the release's story.
+func (r *run) note(message string, details ...string) {
+	r.journal.count++
+	entry := release.Entry{
+		Number: r.journal.count, At: workflow.Now(r.base), Phase: r.status.Phase, Message: message, Details: details,
+	}
+	r.journal.pending = append(r.journal.pending, entry)
+	r.status.Timeline = append(r.status.Timeline, entry)
+	if extra := len(r.status.Timeline) - timelineLength; extra > 0 {
+		r.status.Timeline = r.status.Timeline[extra:]
+	}
+}
+
+// writeJournal stores what happened, in order and beside the release's way: the journal is a
+// record, and a database that is away must not keep traffic from going back.
+func (r *run) writeJournal(ctx workflow.Context) {
+	for {
+		if err := workflow.Await(ctx, func() bool { return len(r.journal.pending) > 0 }); err != nil {
+			return
+		}
+		in := activities.ProgressInput{Summary: r.summary(), Entries: r.journal.pending}
+		r.journal.pending, r.journal.writing = nil, true
+		err := workflow.ExecuteActivity(quick(ctx, "Record: "+in.Entries[len(in.Entries)-1].Message), records.Progress, in).Get(ctx, nil)
+		r.journal.writing = false
+		if err != nil {
+			// Only an end of the workflow itself gets here: the activity is tried for ever.
+			workflow.GetLogger(ctx).Error("journal not written", "error", err)
+			return
+		}
+	}
+}
+
+func (r *run) summary() release.Summary {
+	return release.Summary{
+		ID: r.status.ID, Phase: r.status.Phase, Commit: r.status.Commit, Message: r.status.Message, Requester: r.status.Requester,
+		Requested: r.status.Requested, Updated: workflow.Now(r.base), Cause: r.status.Cause,
+	}
+}

@@ -1,0 +1,195 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	enums "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// LaneInput is a lane's name and, after it has continued as new, its state.
+type LaneInput struct {
+	Lane  release.Lane
+	State LaneState
+}
+
+// presenceEvery is how often a lane that has continued as new asks whether the release it found
+// under way is still there. A release says itself how it ends; this is for one that was terminated.
+const presenceEvery = time.Minute
+
+// lane is one lane at work.
+type lane struct {
+	name  release.Lane
+	state LaneState
+	// starting is held while a release is being started, so that submissions wait their turn.
+	starting workflow.Mutex
+	// after is where the handlers' work is left for the loop: releases to be ended unbegun.
+	finished []release.Outcome
+	lost     []release.ID
+}
+
+// Lane queues the releases of one application in one environment: one at a time moves traffic. It
+// owns the numbers and knows what is stable. It never ends; it continues as new when its history
+// has grown, with no submission half-done.
+func Lane(ctx workflow.Context, in LaneInput) error {
+	l := &lane{name: in.Lane, state: in.State, starting: workflow.NewMutex(ctx)}
+	if l.state.Stable == nil {
+		l.state.Stable = map[string]release.Revision{}
+	}
+	if err := l.listen(ctx); err != nil {
+		return err
+	}
+	if l.state.Current != nil {
+		workflow.Go(ctx, func(ctx workflow.Context) { l.look(ctx, l.state.Current.Release) })
+	}
+	for {
+		l.show(ctx)
+		grown := func() bool { return workflow.GetInfo(ctx).GetContinueAsNewSuggested() }
+		if err := workflow.Await(ctx, func() bool { return len(l.finished)+len(l.lost) > 0 || grown() }); err != nil {
+			return err
+		}
+		if err := l.settle(ctx); err != nil {
+			return err
+		}
+		if grown() {
+			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+				return err
+			}
+			l.drain(ctx)
+			if err := l.settle(ctx); err != nil {
+				return err
+			}
+			return workflow.NewContinueAsNewError(ctx, Lane, LaneInput{Lane: l.name, State: l.state})
+		}
+	}
+}
+
+// settle takes in what has ended and starts what waits.
+func (l *lane) settle(ctx workflow.Context) error {
+	for _, outcome := range l.finished {
+		l.state = l.state.finished(outcome)
+	}
+	for _, id := range l.lost {
+		l.state = l.state.lost(id)
+	}
+	l.finished, l.lost = nil, nil
+	if err := l.starting.Lock(ctx); err != nil {
+		return err
+	}
+	defer l.starting.Unlock()
+	next, ok := l.state.next()
+	if !ok {
+		return nil
+	}
+	return l.start(ctx, next)
+}
+
+// listen sets up the query, the update and the signal.
+func (l *lane) listen(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (LaneState, error) { return l.state, nil }); err != nil {
+		return err
+	}
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		channel := workflow.GetSignalChannel(ctx, SignalFinished)
+		for {
+			var outcome release.Outcome
+			channel.Receive(ctx, &outcome)
+			l.finished = append(l.finished, outcome)
+		}
+	})
+	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateSubmit, l.submit, workflow.UpdateHandlerOptions{
+		Validator: func(_ workflow.Context, req release.Request) error {
+			if req.Lane != l.name {
+				return refuse(UpdateSubmit, fmt.Errorf("the request is for lane %s, this is lane %s", req.Lane, l.name))
+			}
+			return nil
+		},
+		Description: "Ask for a release",
+	})
+}
+
+// drain takes the signals that are in the history and not yet received.
+func (l *lane) drain(ctx workflow.Context) {
+	channel := workflow.GetSignalChannel(ctx, SignalFinished)
+	var outcome release.Outcome
+	for channel.ReceiveAsync(&outcome) {
+		l.finished = append(l.finished, outcome)
+	}
+}
+
+// submit answers a request for a release, and does what the answer says.
+func (l *lane) submit(ctx workflow.Context, req release.Request) (release.Submission, error) {
+	if err := l.starting.Lock(ctx); err != nil {
+		return release.Submission{}, err
+	}
+	defer l.starting.Unlock()
+	answer := l.state.decide(req)
+	l.state = answer.State
+	for _, end := range answer.End {
+		if err := l.start(ctx, end); err != nil {
+			return release.Submission{}, err
+		}
+	}
+	if answer.Supersede != nil {
+		// A release that has ended meanwhile has told us already.
+		newer := answer.Submission.Release
+		if err := workflow.SignalExternalWorkflow(ctx, answer.Supersede.WorkflowID(), "", SignalSupersede, newer).Get(ctx, nil); err != nil {
+			workflow.GetLogger(ctx).Warn("release not told of a newer one", "release", answer.Supersede.String(), "error", err)
+		}
+	}
+	if answer.Start != nil {
+		if err := l.start(ctx, *answer.Start); err != nil {
+			return release.Submission{}, err
+		}
+	}
+	l.show(ctx)
+	return answer.Submission, nil
+}
+
+// start begins a release as a child that outlives its lane's run.
+func (l *lane) start(ctx workflow.Context, in ReleaseInput) error {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:            in.Release.WorkflowID(),
+		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
+		TypedSearchAttributes: LaneAttributes(l.name),
+		StaticSummary:         fmt.Sprintf("%s %s: %s", in.Release, short(in.Request.Commit), firstLine(in.Request.Message)),
+		RetryPolicy:           &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+	future := workflow.ExecuteChildWorkflow(child, ReleaseType, in)
+	if err := future.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+		return fmt.Errorf("start release %s: %w", in.Release, err)
+	}
+	if in.Refused == nil {
+		workflow.Go(ctx, func(ctx workflow.Context) { l.follow(ctx, in.Release, future) })
+	}
+	return nil
+}
+
+// follow notices a release that ends without a word: one that was terminated, or failed.
+func (l *lane) follow(ctx workflow.Context, id release.ID, child workflow.ChildWorkflowFuture) {
+	if err := child.Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Error("release lost", "release", id.String(), "error", err)
+		l.lost = append(l.lost, id)
+	}
+}
+
+// look asks a release of an earlier run whether it is there, until it has ended.
+func (l *lane) look(ctx workflow.Context, id release.ID) {
+	for l.state.Current != nil && l.state.Current.Release == id {
+		if err := workflow.NewTimerWithOptions(ctx, presenceEvery, workflow.TimerOptions{Summary: "Ask whether " + id.String() + " is there"}).Get(ctx, nil); err != nil {
+			return
+		}
+		if err := workflow.SignalExternalWorkflow(ctx, id.WorkflowID(), "", SignalPresence, nil).Get(ctx, nil); err != nil {
+			l.lost = append(l.lost, id)
+			return
+		}
+	}
+}
+
+// show brings the readable details in the Temporal UI up to date.
+func (l *lane) show(ctx workflow.Context) { workflow.SetCurrentDetails(ctx, l.state.details()) }

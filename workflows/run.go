@@ -1,0 +1,144 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// run is one release under way.
+type run struct {
+	in ReleaseInput
+	// way is cancelled by the first reason to stop; base is cancelled by nothing, and what must
+	// happen in any case runs on it.
+	way    workflow.Context
+	leave  workflow.CancelFunc
+	base   workflow.Context
+	stop   *stopped
+	spec   release.Spec
+	plan   release.Plan
+	status release.Status
+	// targets says where each revision listens, by unit and revision.
+	targets map[string]map[string]release.Target
+	// units holds the weight in force in each unit, versions every weight that was given so far.
+	units    map[string]release.Weight
+	versions versions
+	watcher  *watcher
+	ask      *question
+	promoted bool
+	journal  journal
+}
+
+// newRun sets a release up: its status, its handlers and its journal.
+func newRun(ctx workflow.Context, in ReleaseInput) (*run, error) {
+	r := &run{in: in, targets: map[string]map[string]release.Target{}, units: map[string]release.Weight{}, versions: newVersions(in.Release.Number)}
+	r.base, _ = workflow.NewDisconnectedContext(ctx)
+	r.way, r.leave = workflow.WithCancel(ctx)
+	r.status = release.Status{
+		ID: in.Release, Phase: release.Pending, Since: workflow.Now(ctx), Commit: in.Request.Commit, Message: in.Request.Message,
+		Requester: in.Request.Requester, Requested: in.Request.At, Step: -1,
+	}
+	if err := r.listen(ctx); err != nil {
+		return nil, err
+	}
+	workflow.Go(r.base, r.writeJournal)
+	if in.Refused != nil {
+		r.interrupt(&stopped{Event: in.Refused.Event, Cause: in.Refused.Cause})
+	}
+	return r, nil
+}
+
+// pass enters a phase and does its work. A release that has to stop does not enter another phase.
+func (r *run) pass(phase release.Phase, do func(workflow.Context) error) error {
+	if err := r.proceed(r.way); err != nil {
+		return err
+	}
+	next, err := r.status.Phase.Next(release.Passed)
+	if err != nil {
+		return err
+	}
+	if next != phase {
+		return fmt.Errorf("after %s comes %s, not %s", r.status.Phase, next, phase)
+	}
+	r.enter(phase)
+	return do(r.way)
+}
+
+// enter changes the phase where everybody sees it.
+func (r *run) enter(phase release.Phase) {
+	r.status.Phase, r.status.Since = phase, workflow.Now(r.base)
+	r.note(phaseSentence(phase))
+	r.show()
+}
+
+// proceed waits while the release is paused, and says when it has to stop instead.
+func (r *run) proceed(ctx workflow.Context) error {
+	if r.stop != nil {
+		return r.stop
+	}
+	if r.status.Paused {
+		defer r.wait("somebody to resume it", time.Time{})()
+	}
+	return r.await(ctx, func() bool { return !r.status.Paused })
+}
+
+// await waits for a condition on the way; a reason to stop ends it with that reason.
+func (r *run) await(ctx workflow.Context, condition func() bool) error {
+	if err := workflow.Await(ctx, func() bool { return condition() || r.stop != nil }); err != nil {
+		return err
+	}
+	if r.stop != nil {
+		return r.stop
+	}
+	return nil
+}
+
+// interrupt gives the release a reason to stop; the first one counts.
+func (r *run) interrupt(s *stopped) {
+	if r.stop != nil || r.status.Phase.Ended() || r.status.Phase == release.RollingBack {
+		return
+	}
+	r.stop = s
+	r.leave()
+}
+
+// stopFor is the reason for leaving the way: the interruption if there was one, because the error
+// of the stage is only its echo.
+func (r *run) stopFor(err error) *stopped {
+	if r.stop != nil {
+		return r.stop
+	}
+	return stopFor(err)
+}
+
+// wait shows what the release waits for until the returned function is called.
+func (r *run) wait(what string, until time.Time) (done func()) {
+	before := r.status.Waiting
+	r.status.Waiting = &release.Waiting{For: what, Until: until}
+	r.show()
+	return func() {
+		r.status.Waiting = before
+		r.show()
+	}
+}
+
+// versions gives out the versions of a lane's routes. They rise over all its releases because a
+// release's versions begin at its number times a million; a release that changed weights a million
+// times would have run for centuries.
+type versions struct {
+	last int64
+	// weights are those given in this release, oldest first.
+	weights []release.WeightVersion
+}
+
+func newVersions(number int) versions { return versions{last: int64(number) * 1_000_000} }
+
+// next is a version for a weight.
+func (v *versions) next(weight release.Weight) int64 {
+	v.last++
+	v.weights = append(v.weights, release.WeightVersion{Version: v.last, Weight: weight})
+	return v.last
+}

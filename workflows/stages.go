@@ -1,0 +1,228 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/skyisland/skyisland/activities"
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// fetchBound and checkBound are how long fetching a commit and running a component's cases may
+// take; pressureBound is added to the length of the load for warm-up and the search for the capacity.
+const (
+	fetchBound    = 5 * time.Minute
+	checkBound    = 10 * time.Minute
+	pressureBound = 10 * time.Minute
+)
+
+// admit fetches the commit, reads its manifest and asks whether the release may begin.
+func (r *run) admit(ctx workflow.Context) error {
+	var resolved activities.ResolveResult
+	in := activities.ResolveInput{Request: r.in.Request}
+	if err := workflow.ExecuteActivity(gate(ctx, fetchBound, "Fetch the commit and read skyisland.yaml"), source.Resolve, in).Get(ctx, &resolved); err != nil {
+		return err
+	}
+	r.spec = resolved.Spec
+	r.status.Units = r.spec.Units
+	return r.require(ctx, release.GateAdmit, nil)
+}
+
+// build turns every component into an artifact, and freezes the plan.
+func (r *run) build(ctx workflow.Context) error {
+	if err := r.require(ctx, release.GateBuild, nil); err != nil {
+		return err
+	}
+	built := map[string]release.Digest{}
+	all := newGroup(ctx)
+	for _, component := range r.spec.Components {
+		in := r.buildInput(component)
+		future := workflow.ExecuteActivity(gate(all.ctx, component.Build.Timeout.Std(), "Build "+component.Name), builds.Build, in)
+		all.add(future, func() error {
+			var result activities.BuildResult
+			if err := future.Get(ctx, &result); err != nil {
+				return err
+			}
+			built[component.Name] = result.Artifact
+			r.note(fmt.Sprintf("built %s in %s", component.Name, release.Duration(result.Took.Round(time.Millisecond))), string(result.Artifact))
+			return nil
+		})
+	}
+	if err := all.wait(); err != nil {
+		return err
+	}
+	r.plan = release.NewPlan(r.in.Release, r.in.Request, r.spec, built, r.in.Stable)
+	r.status.PlanHash, r.status.Moves, r.status.Steps = r.plan.Hash(), r.plan.Moves, r.plan.Steps
+	if len(r.plan.Changed()) == 0 {
+		r.note("nothing changed: every component is stable already")
+	}
+	return nil
+}
+
+// test runs every component's own tests.
+func (r *run) test(ctx workflow.Context) error {
+	all := newGroup(ctx)
+	for _, component := range r.spec.Components {
+		if len(component.Test.Run) == 0 {
+			continue
+		}
+		future := workflow.ExecuteActivity(gate(all.ctx, component.Test.Timeout.Std(), "Test "+component.Name), builds.Test, r.buildInput(component))
+		all.add(future, func() error {
+			var result activities.TestResult
+			if err := future.Get(ctx, &result); err != nil {
+				return err
+			}
+			r.note(fmt.Sprintf("tests of %s passed in %s", component.Name, release.Duration(result.Took.Round(time.Millisecond))))
+			return nil
+		})
+	}
+	return all.wait()
+}
+
+func (r *run) buildInput(component release.Component) activities.BuildInput {
+	return activities.BuildInput{Release: r.in.Release, Repository: r.in.Request.Repository, Commit: r.in.Request.Commit, Component: component}
+}
+
+// deploy runs the candidates beside what is stable, without traffic. Stable revisions are asked for
+// too: they have to be there for the way back, and say where they listen.
+func (r *run) deploy(ctx workflow.Context) error {
+	if len(r.plan.Changed()) == 0 {
+		return nil
+	}
+	if err := r.require(ctx, release.GateDeploy, nil); err != nil {
+		return err
+	}
+	all := newGroup(ctx)
+	for _, unit := range r.plan.Units {
+		r.targets[unit] = map[string]release.Target{}
+		for _, move := range r.plan.Changed() {
+			revisions := []release.Revision{move.Candidate}
+			if move.Stable != nil {
+				revisions = append(revisions, *move.Stable)
+			}
+			for _, revision := range revisions {
+				in := activities.DeployInput{Unit: unit, Lane: r.in.Release.Lane, Revision: revision}
+				bound := revision.Run.Start.Std() * 4
+				future := workflow.ExecuteActivity(gate(all.ctx, bound, "Deploy "+revision.ID+" in unit "+unit), deploys.Deploy, in)
+				all.add(future, func() error {
+					var result activities.DeployResult
+					if err := future.Get(ctx, &result); err != nil {
+						return err
+					}
+					r.targets[unit][revision.ID] = result.Target
+					return nil
+				})
+			}
+		}
+	}
+	if err := all.wait(); err != nil {
+		return err
+	}
+	for _, unit := range r.plan.Units {
+		in := activities.RouteInput{Unit: unit, Routes: r.routes(unit, r.versions.last+1, release.NoWeight)}
+		if err := workflow.ExecuteActivity(traffic(ctx, "Check the routes in unit "+unit), routes.Check, in).Get(ctx, nil); err != nil {
+			return err
+		}
+	}
+	r.note("candidates are healthy at 0 %")
+	return nil
+}
+
+// verify runs the function cases against the candidates.
+func (r *run) verify(ctx workflow.Context) error {
+	return r.prove(ctx, "Cases of ", checkBound, nil, checks.Cases)
+}
+
+// press drives load at the candidates, one after the other: two at once would measure each other.
+func (r *run) press(ctx workflow.Context) error {
+	if r.plan.Pressure == nil || len(r.plan.Changed()) == 0 {
+		return nil
+	}
+	if err := r.require(ctx, release.GatePress, nil); err != nil {
+		return err
+	}
+	return r.prove(ctx, "Pressure on ", r.plan.Pressure.For.Std()+pressureBound, r.plan.Pressure, checks.Press)
+}
+
+func (r *run) prove(ctx workflow.Context, what string, bound time.Duration, pressure *release.Pressure, activity any) error {
+	for _, unit := range r.plan.Units {
+		for _, move := range r.plan.Changed() {
+			component := r.component(move.Component)
+			if pressure == nil && len(component.Cases) == 0 {
+				continue
+			}
+			in := activities.CheckInput{
+				Repository: r.plan.Repository, Commit: r.plan.Commit, Unit: unit, Component: component,
+				Endpoints: r.targets[unit][move.Candidate.ID].Endpoints, Pressure: pressure,
+			}
+			var result activities.CheckResult
+			if err := workflow.ExecuteActivity(gate(ctx, bound, what+move.Component+" in unit "+unit), activity, in).Get(ctx, &result); err != nil {
+				return err
+			}
+			r.note(what + move.Component + " in unit " + unit + ": " + result.Summary)
+		}
+	}
+	return nil
+}
+
+func (r *run) component(name string) release.Component {
+	i := slices.IndexFunc(r.spec.Components, func(c release.Component) bool { return c.Name == name })
+	if i < 0 {
+		return release.Component{Name: name}
+	}
+	return r.spec.Components[i]
+}
+
+// removed are the revisions of components that were stable and are no longer in the manifest.
+func (r *run) removed() []release.Revision {
+	var out []release.Revision
+	for _, name := range workflow.DeterministicKeys(r.in.Stable) {
+		gone := !slices.ContainsFunc(r.spec.Components, func(c release.Component) bool { return c.Name == name })
+		if gone {
+			out = append(out, r.in.Stable[name])
+		}
+	}
+	return out
+}
+
+// group waits for several activities and cancels the rest when one fails.
+type group struct {
+	ctx    workflow.Context
+	cancel workflow.CancelFunc
+	take   []func() error
+	wants  []workflow.Future
+}
+
+func newGroup(ctx workflow.Context) *group {
+	g := &group{}
+	g.ctx, g.cancel = workflow.WithCancel(ctx)
+	return g
+}
+
+func (g *group) add(future workflow.Future, take func() error) {
+	g.wants, g.take = append(g.wants, future), append(g.take, take)
+}
+
+// wait returns the first error as it happens.
+func (g *group) wait() error {
+	selector := workflow.NewSelector(g.ctx)
+	var failed error
+	for i, future := range g.wants {
+		selector.AddFuture(future, func(workflow.Future) {
+			if err := g.take[i](); err != nil && failed == nil {
+				failed = err
+			}
+		})
+	}
+	for range g.wants {
+		selector.Select(g.ctx)
+		if failed != nil {
+			g.cancel()
+			return failed
+		}
+	}
+	return nil
+}
