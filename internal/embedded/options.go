@@ -27,7 +27,8 @@ const minRetention = time.Hour
 // The zero value of every field but DataFile is usable.
 type Options struct {
 	// DataFile is the path of the SQLite file. Its folder must exist. The file is made when missing
-	// and kept; beside it live its write-ahead log (-wal), index (-shm) and lock (.lock). Required.
+	// and kept; beside it lives its write-ahead log (-wal) while the server runs. Only one process
+	// at a time can have it open. Required.
 	DataFile string
 
 	// FrontendAddr is the host:port workers and clients dial. An empty host is 127.0.0.1, port 0 is
@@ -57,8 +58,8 @@ type Options struct {
 	// Log receives what Temporal has to say, with component=temporal. Nil drops it.
 	Log *slog.Logger
 
-	// LogLevel is the least severe of Temporal's messages passed to Log. Nil is warn: Temporal
-	// describes its normal working at info in hundreds of lines a start.
+	// LogLevel is the least severe of Temporal's messages passed to Log. Nil is warn, and error while
+	// the server comes up or goes down: its services miss each other then and say so at length.
 	LogLevel slog.Leveler
 }
 
@@ -75,9 +76,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.LogLevel == nil {
-		o.LogLevel = slog.LevelWarn
 	}
 	return o
 }

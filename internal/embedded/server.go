@@ -39,6 +39,7 @@ type Server struct {
 	engine *engine
 	ui     *webUI // nil without a UI
 
+	level    slog.LevelVar // what is worth saying depends on whether the server is up
 	stopOnce sync.Once
 }
 
@@ -53,6 +54,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("embedded temporal: %w", err)
 	}
 	s := &Server{opts: o, sql: sqlConfig(o.DataFile)}
+	s.level.Set(slog.LevelError)
+	if o.LogLevel == nil {
+		s.opts.LogLevel = &s.level
+	}
 	if err := s.start(ctx); err != nil {
 		return nil, fmt.Errorf("embedded temporal: %w", err)
 	}
@@ -92,9 +97,12 @@ func (s *Server) start(ctx context.Context) (err error) {
 		return err
 	}
 	if uiListener != nil {
-		s.ui, err = startUI(uiListener, s.FrontendHostPort(), s.opts)
+		if s.ui, err = startUI(uiListener, s.FrontendHostPort(), s.opts); err != nil {
+			return err
+		}
 	}
-	return err
+	s.level.Set(slog.LevelWarn)
+	return nil
 }
 
 // awaitReady waits until the history shard answers, which proves the way from the frontend to the
@@ -204,6 +212,7 @@ func (s *Server) Stop() {
 }
 
 func (s *Server) stop() {
+	s.level.Set(slog.LevelError)
 	if s.ui != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), uiStopTimeout)
 		defer cancel()

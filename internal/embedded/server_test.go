@@ -13,14 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
@@ -33,6 +32,9 @@ import (
 const childDataFile = "EMBEDDED_CHILD_DATA_FILE"
 
 const taskQueue = "embedded-test"
+
+// slowPerson takes longer to approve than the server holds a request, so the client has to ask again.
+const slowPerson = "slow"
 
 var phaseKey = temporal.NewSearchAttributeKeyKeyword("TestPhase")
 
@@ -60,6 +62,11 @@ func journey(ctx workflow.Context) (string, error) {
 	phase := "waiting"
 	err := workflow.SetUpdateHandlerWithOptions(ctx, "approve",
 		func(ctx workflow.Context, who string) (string, error) {
+			if who == slowPerson {
+				if err := workflow.Sleep(ctx, 1500*time.Millisecond); err != nil {
+					return "", err
+				}
+			}
 			phase = "approved by " + who
 			return phase, nil
 		},
@@ -208,6 +215,11 @@ func TestServer(t *testing.T) {
 		require.ErrorAs(t, err, &refusal)
 		require.Equal(t, "an approval needs a name", refusal.Message())
 	})
+	t.Run("an update outlasts the time the server holds a request", func(t *testing.T) {
+		answer, err := approve(testContext(t), c, "outlasting", slowPerson)
+		require.NoError(t, err)
+		require.Equal(t, "approved by "+slowPerson, answer)
+	})
 	t.Run("lists find workflows by search attribute", func(t *testing.T) {
 		ctx := testContext(t)
 		_, err := approve(ctx, c, "listed", "ada")
@@ -253,11 +265,9 @@ func testMetadata(t *testing.T, c client.Client) {
 
 	answer, err := c.QueryWorkflow(ctx, "described", "", "__temporal_workflow_metadata")
 	require.NoError(t, err)
-	var metadata struct {
-		CurrentDetails string `json:"currentDetails"`
-	}
+	var metadata sdkpb.WorkflowMetadata
 	require.NoError(t, answer.Get(&metadata))
-	require.Contains(t, metadata.CurrentDetails, "| step | weight |")
+	require.Contains(t, metadata.GetCurrentDetails(), "| step | weight |")
 
 	require.NoError(t, c.SignalWorkflow(ctx, "described", "", "alarm", "latency"))
 	require.NoError(t, c.GetWorkflow(ctx, "described", "").Get(ctx, nil))
@@ -423,6 +433,3 @@ func TestStartNamesATakenPort(t *testing.T) {
 		})
 	}
 }
-
-var _ = strings.Contains
-var _ = uuid.New

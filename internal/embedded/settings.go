@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"maps"
+	"time"
 
 	"go.temporal.io/server/common/dynamicconfig"
 )
@@ -34,6 +35,16 @@ func settings(overrides map[string]any) dynamicconfig.StaticClient {
 		dynamicconfig.VisibilityProcessorMaxPollHostRPS.Key(): unlimited,
 		dynamicconfig.OutboundProcessorMaxPollRPS.Key():       unlimited,
 		dynamicconfig.OutboundProcessorMaxPollHostRPS.Key():   unlimited,
+
+		// A timer can fire no sooner than this after it is set, and rounds up to it: room for the clocks of
+		// several machines, of which there is one. The default makes every wait shorter than a second
+		// last a second. Not zero, because it is also the pause after a failed read of timers.
+		dynamicconfig.TimerProcessorMaxTimeShift.Key(): 10 * time.Millisecond,
+
+		// Who waits for a workflow to end is told through a channel that holds one message and drops
+		// the next. A workflow whose last steps follow each other within a millisecond can so end
+		// unheard, about one in a hundred, and its waiter learns of it when the wait is renewed.
+		dynamicconfig.HistoryLongPollExpirationInterval.Key(): time.Second,
 
 		// Rates at which requests are refused. The one for lists and counts is 10 a second by
 		// default, which a dashboard and a test together exceed.
