@@ -29,9 +29,7 @@ func TestRunDeliversLaterWithTheSameID(t *testing.T) {
 		t.Errorf("Flush = %v, want the reason", err)
 	}
 
-	ctx, cancel := context.WithCancel(t.Context())
-	stopped := make(chan error, 1)
-	go func() { stopped <- f.Run(ctx) }()
+	stop := f.run(t)
 	f.receiver.answers(nil)
 	d1, e1 := f.receiver.event(t)
 	d2, e2 := f.receiver.event(t)
@@ -41,10 +39,7 @@ func TestRunDeliversLaterWithTheSameID(t *testing.T) {
 	if d2.ID == d1.ID || e2.Before != first || e2.After != second {
 		t.Errorf("second event = %s %+v", d2.ID, e2)
 	}
-	cancel()
-	if err := <-stopped; err != nil {
-		t.Errorf("Run = %v", err)
-	}
+	stop()
 	f.receiver.take()
 	if err := f.Flush(t.Context()); err != nil || len(f.receiver.take()) != 0 {
 		t.Errorf("delivered again, or %v", err)
@@ -105,17 +100,10 @@ func TestAKillBeforeTheLedgerLosesNothing(t *testing.T) {
 	}
 
 	again := openFixture(t, f.dir, newReceiver())
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	stopped := make(chan error, 1)
-	go func() { stopped <- again.Run(ctx) }()
+	again.run(t)
 	d, e := again.receiver.event(t)
 	if e.Before != first || e.After != second || d.ID != whole.ID {
 		t.Errorf("after the start: %s %+v, want the ID %s it would have had", d.ID, e, whole.ID)
-	}
-	cancel()
-	if err := <-stopped; err != nil {
-		t.Error(err)
 	}
 }
 
@@ -171,9 +159,7 @@ func TestEventsThatFailKeepBackOnlyTheirOwnRef(t *testing.T) {
 		}
 		return Answer{}, nil
 	})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go func() { _ = f.Run(ctx) }()
+	f.run(t)
 	f.later(shop)
 	if d, _ := f.receiver.event(t); d.Ref != "refs/heads/b5" {
 		t.Errorf("delivered %s", d.Ref)
@@ -190,14 +176,9 @@ func TestRunEndsWithItsContextDuringADelivery(t *testing.T) {
 		<-ctx.Done()
 		return Answer{}, ctx.Err()
 	})
-	ctx, cancel := context.WithCancel(t.Context())
-	stopped := make(chan error, 1)
-	go func() { stopped <- f.Run(ctx) }()
+	stop := f.run(t)
 	<-started
-	cancel()
-	if err := <-stopped; err != nil {
-		t.Errorf("Run = %v", err)
-	}
+	stop()
 }
 
 func TestABrokenLedgerRefusesPushesAndSaysSo(t *testing.T) {

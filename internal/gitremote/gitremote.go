@@ -157,6 +157,9 @@ func (r *Remote) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !r.admit(w, req) {
 		return
 	}
+	// The server sets deadlines anew only where it has time limits of its own. Ours must not hit the next request on
+	// the connection, which may be for somebody else.
+	defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
 	r.mux.ServeHTTP(w, req)
 }
 

@@ -129,3 +129,19 @@ func (f *fixture) clone(t *testing.T, name Name) (repo *gittest.Repo, commit str
 	repo.Write("a", "one")
 	return repo, repo.Commit("first")
 }
+
+// run runs the retry loop until stop, or the end of the test.
+func (f *fixture) run(t *testing.T) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- f.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-stopped; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}

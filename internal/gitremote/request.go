@@ -34,7 +34,10 @@ var errBodyTooLarge = errors.New("request body is too large")
 // does not promise that a body can be read on once the answer has begun, which is what git would do.
 func (r *Remote) spool(w http.ResponseWriter, req *http.Request, limit int64) (*os.File, error) {
 	// Not every ResponseWriter has deadlines; the server's own then hold.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(uploadTime))
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(uploadTime))
+	// Left in place it would cut off a long answer: the server reads on, to see whether the client is still there.
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	var body io.Reader = http.MaxBytesReader(w, req.Body, limit)
 	switch encoding := req.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":

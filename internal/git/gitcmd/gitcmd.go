@@ -6,6 +6,7 @@ package gitcmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,7 +153,13 @@ func subcommand(c Command) string {
 // and an SSH agent. HOME is not among them, because of ~/.netrc and ~/.config.
 var inherited = []string{
 	"PATH", "TMPDIR", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO",
-	"http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+	"http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY",
+}
+
+// noProxy is the variable of that name, with this machine added: a proxy could not reach it, and our own git remote
+// listens there.
+func noProxy() string {
+	return strings.TrimPrefix(cmp.Or(os.Getenv("no_proxy"), os.Getenv("NO_PROXY"))+",localhost,127.0.0.1,::1", ",")
 }
 
 // environment is everything the process sees.
@@ -170,6 +177,7 @@ func environment(c Command) []string {
 		"GIT_ALLOW_PROTOCOL=http:https:ssh:file",
 		"GIT_NO_REPLACE_OBJECTS=1", // a replace ref would give another tree than the commit names
 		"GIT_LITERAL_PATHSPECS=1",
+		"no_proxy=" + noProxy(),
 	}
 	for _, name := range inherited {
 		if value, ok := os.LookupEnv(name); ok {
