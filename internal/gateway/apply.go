@@ -1,0 +1,294 @@
+package gateway
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+func byKey(a, b *route) int { return cmp.Compare(a.doc.Key, b.doc.Key) }
+
+// Apply makes the gateway serve these routes, all of them or none, in one swap. Each replaces the route
+// of its key whole; routes of other keys stay. A route that is already in force at its version is no
+// change, and does not renew its lease.
+//
+// It fails as [release.ErrConflict] for an older version, for other content at the same version, and
+// for a path that belongs to another route; as [ErrInvalid] for a route that cannot be served; and as
+// [ErrNotSaved] when the state cannot be written. A change that does nothing but take weight from a
+// canary never fails for the disk: it is in force first and written afterwards.
+func (g *Gateway) Apply(routes []release.Route) (release.Receipt, error) {
+	docs, err := newDocuments(routes)
+	if err != nil {
+		return release.Receipt{}, err
+	}
+	swapped, planned, err := g.change(docs, false)
+	if err != nil {
+		return release.Receipt{}, err
+	}
+	if !swapped {
+		// Traffic is to move to something new, so this must outlive a restart before it is in force.
+		if err := g.save(docs); err != nil {
+			return release.Receipt{}, fmt.Errorf("apply %d routes: %w", len(docs), err)
+		}
+		before := planned
+		if _, planned, err = g.change(docs, true); err != nil {
+			g.markUnsaved() // the disk is ahead of what is in force
+			return release.Receipt{}, err
+		}
+		if before != planned {
+			g.saveOrLater()
+		}
+	} else if planned != nil {
+		g.saveOrLater()
+	}
+	return g.receipt(docs), nil
+}
+
+// Check says whether [Gateway.Apply] would take these routes, the disk aside. It changes nothing.
+func (g *Gateway) Check(routes []release.Route) error {
+	docs, err := newDocuments(routes)
+	if err != nil {
+		return err
+	}
+	_, err = g.table.Load().plan(docs)
+	return err
+}
+
+func newDocuments(routes []release.Route) ([]*document, error) {
+	if len(routes) > maxRoutes {
+		return nil, fmt.Errorf("%w: %d routes at once, at most %d", ErrInvalid, len(routes), maxRoutes)
+	}
+	docs := make([]*document, 0, len(routes))
+	seen := make(map[string]bool, len(routes))
+	var problems []error
+	for _, r := range routes {
+		d, err := newDocument(r)
+		switch {
+		case err != nil:
+			problems = append(problems, err)
+		case seen[r.Key]:
+			problems = append(problems, fmt.Errorf("%w: route %s is there twice", ErrInvalid, r.Key))
+		default:
+			seen[r.Key] = true
+			docs = append(docs, d)
+		}
+	}
+	return docs, errors.Join(problems...)
+}
+
+// change swaps the documents in, unless they need the disk first and it has not been written. It
+// returns whether nothing is left to do, and the table it planned on; nil when nothing changed.
+func (g *Gateway) change(docs []*document, written bool) (done bool, on *table, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.table.Load()
+	changed, err := t.plan(docs)
+	if err != nil {
+		return false, t, err
+	}
+	if len(changed) == 0 {
+		return true, nil, nil
+	}
+	if !written && g.disk != nil && !g.onlyLowers(t, changed) {
+		return false, t, nil
+	}
+	routes := maps.Clone(t.routes)
+	for _, d := range changed {
+		old := t.routes[d.Key]
+		routes[d.Key] = g.build(d, old, g.newLease(d))
+		g.opts.Log.Info("route applied", "route", d.Key, "version", d.Version, "release", d.Release,
+			"stable", revisionOf(d.Stable), "canary", revisionOf(d.Canary), "weight", d.Weight.String())
+	}
+	g.swap(newTable(routes, t))
+	return true, t, nil
+}
+
+// onlyLowers says whether the changes do nothing but take weight from canaries.
+func (g *Gateway) onlyLowers(t *table, changed []*document) bool {
+	uptime := g.uptime()
+	for _, d := range changed {
+		old, found := t.routes[d.Key]
+		if !found {
+			return false
+		}
+		w, _ := old.weight(uptime)
+		if d.Weight > w || revisionOf(d.Stable) != revisionOf(old.doc.Stable) {
+			return false
+		}
+		if d.Canary != nil && revisionOf(d.Canary) != revisionOf(old.doc.Canary) {
+			return false
+		}
+	}
+	return true
+}
+
+func revisionOf(target *release.Target) string {
+	if target == nil {
+		return ""
+	}
+	return target.Revision
+}
+
+func needsLease(w release.Weight) bool { return w > release.NoWeight && w < release.FullWeight }
+
+func (g *Gateway) newLease(d *document) *lease {
+	if !needsLease(d.Weight) {
+		return nil
+	}
+	now := g.opts.Now()
+	return newLease(now, now.Sub(g.started), d.Lease.Std())
+}
+
+// build makes a route of a document. What belongs to the key goes on from the old route. The caller
+// holds mu.
+func (g *Gateway) build(d *document, old *route, l *lease) *route {
+	r := &route{doc: d, lease: l}
+	if old != nil {
+		r.live = old.live
+	} else {
+		r.live = newLive(d.Key)
+	}
+	r.stable, r.canary = g.newUpstream(d.Stable, r.live), g.newUpstream(d.Canary, r.live)
+	if d.Weight > release.NoWeight {
+		r.draw = newDraw(d.Salt)
+	}
+	switch {
+	case d.Release == "":
+	case old != nil && old.evidence != nil && old.evidence.release == d.Release:
+		r.evidence = old.evidence
+		r.evidence.mu.Lock()
+		r.evidence.version = int(d.Version)
+		r.evidence.mu.Unlock()
+	default:
+		r.evidence = g.newLedger(d, r.live, r.live.latency.slowErrorAge(g.opts.Latency, g.opts.Now()))
+	}
+	r.live.forget(r.targets)
+	return r
+}
+
+// newLedger begins the evidence of a release on a route. The caller holds mu.
+func (g *Gateway) newLedger(d *document, live *live, errorAge time.Duration) *ledger {
+	now := g.opts.Now()
+	// Microseconds since 1970 rise from one life of the process to the next, and fit where numbers are
+	// read as 64-bit floats.
+	g.lastRun = max(g.lastRun+1, uint64(now.UnixMicro()))
+	l := &ledger{
+		release: d.Release, gateway: senderName(g.opts.Name, d.Key), run: g.lastRun,
+		bell: g.table.Load().bells[d.Release], errorAge: errorAge, warmUp: d.WarmUp.Std(), version: int(d.Version),
+	}
+	if l.bell == nil {
+		l.bell = newBell()
+	}
+	l.limits.Store(live.latency.thresholds(g.opts.Latency, errorAge, now))
+	return l
+}
+
+// swap puts a table in force and forgets revisions that nothing is left of. The caller holds mu.
+func (g *Gateway) swap(t *table) {
+	g.table.Store(t)
+	used := make(map[string]bool, len(t.routes))
+	for _, r := range t.routes {
+		for _, u := range []*upstream{r.stable, r.canary} {
+			if u != nil {
+				used[u.revision.name] = true
+			}
+		}
+	}
+	maps.DeleteFunc(g.revisions, func(name string, v *revision) bool {
+		return !used[name] && v.inFlight.Load() == 0
+	})
+}
+
+func (g *Gateway) receipt(docs []*document) release.Receipt {
+	t := g.table.Load()
+	receipt := release.Receipt{Gateway: g.opts.Name, Versions: make(map[string]int64, len(docs)), Digest: t.digest}
+	for _, d := range docs {
+		if r := t.routes[d.Key]; r != nil {
+			receipt.Versions[d.Key] = r.doc.Version
+		}
+	}
+	return receipt
+}
+
+// Remove takes a route out. It fails as [release.ErrNotFound] when there is none, and as
+// [release.ErrConflict] when it is at another version.
+func (g *Gateway) Remove(key string, version int64) error {
+	if err := g.remove(key, version); err != nil {
+		return fmt.Errorf("remove route %s: %w", key, err)
+	}
+	g.saveOrLater()
+	return nil
+}
+
+func (g *Gateway) remove(key string, version int64) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.table.Load()
+	r := t.routes[key]
+	if r == nil {
+		return release.ErrNotFound
+	}
+	if r.doc.Version != version {
+		return fmt.Errorf("%w: it is at version %d, not %d", release.ErrConflict, r.doc.Version, version)
+	}
+	routes := maps.Clone(t.routes)
+	delete(routes, key)
+	g.swap(newTable(routes, t))
+	g.opts.Log.Info("route removed", "route", key, "version", version)
+	return nil
+}
+
+// Renew lets the weights of these routes hold for ttl from now. It is all or nothing, so that a group
+// returns to stable together: [release.ErrNotFound] for an unknown key, [release.ErrConflict] for a
+// route at another version and for a lease that has run out, which only a new version replaces. A
+// route whose weight needs no lease is left as it is.
+func (g *Gateway) Renew(keys []string, version int64, ttl time.Duration) error {
+	if ttl <= 0 || ttl > MaxLease {
+		return fmt.Errorf("%w: lease of %s: want more than 0 and at most %s", ErrInvalid, ttl, MaxLease)
+	}
+	stale, err := g.renew(keys, version, ttl)
+	if err != nil {
+		return err
+	}
+	if stale {
+		g.saveOrLater()
+	}
+	return nil
+}
+
+func (g *Gateway) renew(keys []string, version int64, ttl time.Duration) (stale bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now, t := g.opts.Now(), g.table.Load()
+	uptime := now.Sub(g.started)
+	var leases []*lease
+	for _, key := range keys {
+		r := t.routes[key]
+		switch {
+		case r == nil:
+			return false, fmt.Errorf("renew route %s: %w", key, release.ErrNotFound)
+		case r.doc.Version != version:
+			return false, fmt.Errorf("renew route %s: %w: it is at version %d, not %d",
+				key, release.ErrConflict, r.doc.Version, version)
+		case r.lease == nil:
+			continue
+		}
+		if _, expired := r.weight(uptime); expired {
+			g.lapse(r, uptime)
+			return false, fmt.Errorf("renew route %s: %w: its lease has run out, and only a new version brings the canary back",
+				key, release.ErrConflict)
+		}
+		leases = append(leases, r.lease)
+	}
+	for _, l := range leases {
+		if !l.renew(now, uptime, ttl) {
+			return false, fmt.Errorf("renew: %w: a lease ran out at this moment", release.ErrConflict)
+		}
+		stale = stale || (g.disk != nil && l.stale(now, ttl))
+	}
+	return stale, nil
+}

@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httputil"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const tick = time.Second
+
+// Gateway serves traffic as its routes say. It is an [http.Handler], safe for concurrent use, and
+// needs [Gateway.Run] beside it.
+type Gateway struct {
+	opts    Options
+	started time.Time
+	table   atomic.Pointer[table]
+	proxy   *httputil.ReverseProxy
+	access  *accessLog
+	disk    *disk // nil when routes are kept in memory only
+
+	unrouted, unserved atomic.Uint64
+
+	// mu orders changes of the routes. Nothing waits while it is held.
+	mu        sync.Mutex
+	revisions map[string]*revision
+	lastRun   uint64
+}
+
+// New returns a gateway that serves the routes it finds in its state directory. A state that cannot
+// be read as a whole is put aside and the gateway starts without routes; that is logged and is no
+// error. It fails when the options are wrong or the directory cannot be made.
+func New(opts Options) (*Gateway, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[string]*revision{}, access: newAccessLog(opts.AccessLog)}
+	g.table.Store(newTable(map[string]*route{}, nil))
+	g.proxy = g.newProxy()
+	if opts.StateDir == "" {
+		return g, nil
+	}
+	if g.disk, err = newDisk(opts.StateDir); err != nil {
+		return nil, fmt.Errorf("open gateway state: %w", err)
+	}
+	content, err := g.disk.read()
+	if err != nil {
+		return nil, fmt.Errorf("read gateway state: %w", err)
+	}
+	if err := g.restore(content); err != nil {
+		aside, asideErr := g.disk.setAside(opts.Now())
+		if asideErr != nil {
+			return nil, fmt.Errorf("put aside gateway state that cannot be read (%w): %w", err, asideErr)
+		}
+		opts.Log.Error("gateway state cannot be read, starting without routes", "error", err, "kept_as", aside)
+	}
+	return g, nil
+}
+
+// Name is the gateway's name in receipts and evidence.
+func (g *Gateway) Name() string { return g.opts.Name }
+
+// Run does what no request waits for: it notices leases that ran out without one, keeps latency
+// thresholds current, writes what the disk would not take before, and writes the access log. It
+// returns nil when ctx ends.
+func (g *Gateway) Run(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.access.write(ctx)
+	}()
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			g.tick()
+		case <-ctx.Done():
+			<-done
+			g.saveUnsaved()
+			g.closeIdle()
+			return nil
+		}
+	}
+}
+
+func (g *Gateway) tick() {
+	now, uptime := g.opts.Now(), g.uptime()
+	for _, r := range g.table.Load().routes {
+		if _, expired := r.weight(uptime); expired {
+			g.lapse(r, uptime)
+		}
+		if r.evidence != nil {
+			r.evidence.limits.Store(r.live.latency.thresholds(g.opts.Latency, r.evidence.errorAge, now))
+			continue
+		}
+		r.live.latency.settle(now)
+	}
+	g.saveUnsaved()
+}
+
+func (g *Gateway) closeIdle() {
+	c, ok := g.proxy.Transport.(*carrier)
+	if !ok {
+		return
+	}
+	for _, transport := range []http.RoundTripper{c.pooled, c.upgrades} {
+		if t, ok := transport.(*http.Transport); ok {
+			t.CloseIdleConnections()
+		}
+	}
+}
+
+// lapse takes a route whose lease ran out back to stable, and says so once.
+func (g *Gateway) lapse(r *route, uptime time.Duration) {
+	if !r.lease.lapse(uptime) {
+		return
+	}
+	g.opts.Log.Warn("lease ran out, traffic is back on stable", "route", r.doc.Key, "release", r.doc.Release,
+		"version", r.doc.Version, "weight", r.doc.Weight.String())
+	if g.disk != nil {
+		g.disk.unsaved.Store(true)
+	}
+	if r.evidence != nil {
+		r.evidence.nudge()
+	}
+}
+
+// uptime is the time since the gateway's start on the monotonic clock.
+func (g *Gateway) uptime() time.Duration { return g.opts.Now().Sub(g.started) }
+
+// sorted returns the routes by key.
+func (g *Gateway) sorted() []*route { return sortedRoutes(g.table.Load()) }
+
+func sortedRoutes(t *table) []*route { return slices.SortedFunc(maps.Values(t.routes), byKey) }

@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/canary"
+)
+
+const (
+	// flushEvery is the longest a verdict waits for company before it is sent, and heartbeatEvery the
+	// longest silence while somebody listens.
+	flushEvery     = 100 * time.Millisecond
+	heartbeatEvery = time.Second
+
+	// keepUnread bounds the batches kept for a reader who has not come, keepRead those kept for one
+	// who restarts from an older note than the last he sent. keepSessions bounds the session hashes in
+	// all of them.
+	keepUnread   = 10_000
+	keepRead     = 1_000
+	keepSessions = 1 << 20
+
+	// maxReply bounds the batches of one route in one reply.
+	maxReply = 1_000
+)
+
+// ledger is the evidence of one release on one route. Verdicts gather in one open batch per weight
+// version, and a reader's visit seals it: so nothing is lost while nobody reads, and a slow reader
+// finds few big batches instead of many small ones.
+type ledger struct {
+	release  string
+	gateway  string // the sender's name in batches
+	run      uint64
+	bell     *bell
+	errorAge time.Duration
+	warmUp   time.Duration
+
+	limits atomic.Pointer[thresholds]
+	// began is when the canary first got drawn traffic, as uptime; 0 when it has not.
+	began atomic.Int64
+
+	mu       sync.Mutex
+	open     []canary.Batch
+	since    time.Time // when the oldest open verdict came
+	urgent   bool
+	sealed   time.Time // when the last batch was sealed
+	version  int       // the newest weight version
+	seq      uint64
+	acked    uint64
+	kept     []canary.Batch // sealed, in the order of Seq, without gaps
+	sessions int            // in kept
+}
+
+// senderName is the gateway's name in one route's batches. Batches are counted per route, so two
+// routes of a release must look like two senders; the key itself may be too long for a name.
+func senderName(gateway, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return gateway + "/" + hex.EncodeToString(sum[:6])
+}
+
+// batch is the open batch of a weight version. The caller holds mu.
+func (l *ledger) batch(version int, now time.Time) *canary.Batch {
+	if len(l.open) == 0 {
+		l.since = now
+	}
+	for i := range l.open {
+		if l.open[i].WeightVersion == version {
+			return &l.open[i]
+		}
+	}
+	l.open = append(l.open, canary.Batch{Gateway: l.gateway, Run: l.run, WeightVersion: version})
+	return &l.open[len(l.open)-1]
+}
+
+// nudge lets the next reader, or the one who waits, have an answer at once.
+func (l *ledger) nudge() {
+	l.mu.Lock()
+	l.urgent = true
+	l.mu.Unlock()
+	l.bell.ring()
+}
+
+// Cursor is how far a reader has come in one route's evidence. The zero value is the beginning.
+type Cursor struct {
+	// Run is the life of the ledger the sequence number belongs to; under another one reading starts
+	// from the beginning of the present one.
+	Run uint64 `json:"run"`
+	// Seq is the last batch that was taken in.
+	Seq uint64 `json:"seq"`
+}
+
+// Lost is a range of batches, ends included, that a reader asked for and that are no longer kept.
+type Lost struct {
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
+}
+
+// read seals what is due and returns what comes after the cursor. What the cursor has passed counts
+// as acknowledged.
+func (l *ledger) read(after Cursor, now time.Time) ([]canary.Batch, Cursor, *Lost) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.urgent || (len(l.open) > 0 && now.Sub(l.since) >= flushEvery) {
+		l.seal(now)
+	}
+	if now.Sub(l.sealed) >= heartbeatEvery && len(l.open) == 0 {
+		l.batch(l.version, now)
+		l.seal(now)
+	}
+	if after.Run != l.run {
+		after = Cursor{Run: l.run}
+	}
+	after.Seq = min(after.Seq, l.seq)
+	l.acked = max(l.acked, after.Seq)
+	l.trim()
+	first := l.seq - uint64(len(l.kept)) + 1
+	var lost *Lost
+	if after.Seq+1 < first {
+		lost = &Lost{From: after.Seq + 1, To: first - 1}
+		after.Seq = first - 1
+	}
+	batches := l.kept[after.Seq+1-first:]
+	batches = slices.Clone(batches[:min(len(batches), maxReply)])
+	after.Seq += uint64(len(batches))
+	return batches, after, lost
+}
+
+// seal numbers the open batches and keeps them. A nudge without verdicts seals an empty one. The
+// caller holds mu.
+func (l *ledger) seal(now time.Time) {
+	if len(l.open) == 0 {
+		l.batch(l.version, now)
+	}
+	for _, b := range l.open {
+		l.seq++
+		b.Seq = l.seq
+		l.kept = append(l.kept, b)
+		l.sessions += sessionsIn(&b)
+	}
+	l.open, l.urgent, l.sealed = nil, false, now
+}
+
+// trim forgets what is past its bounds. The caller holds mu.
+func (l *ledger) trim() {
+	drop := 0
+	read := len(l.kept) - int(l.seq-l.acked) // how many of the kept are acknowledged; below 0 when some unread are gone
+	for len(l.kept)-drop > 0 && (read-drop > keepRead || len(l.kept)-drop > keepUnread || l.sessions > keepSessions) {
+		l.sessions -= sessionsIn(&l.kept[drop])
+		drop++
+	}
+	if drop > 0 {
+		l.kept = slices.Delete(l.kept, 0, drop)
+	}
+}
+
+func sessionsIn(b *canary.Batch) int {
+	n := 0
+	for i := range b.Streams {
+		n += len(b.Streams[i].CanarySessions) + len(b.Streams[i].StableSessions)
+	}
+	return n
+}

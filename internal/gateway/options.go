@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/canary"
+)
+
+const (
+	defaultDialTimeout   = 2 * time.Second
+	defaultAnswerTimeout = 60 * time.Second
+)
+
+// Options is what a gateway needs to know at its start. Only Name is required.
+type Options struct {
+	// Name tells this gateway apart from every other in receipts and evidence: 1 to 48 lower-case
+	// letters, digits, dots and hyphens.
+	Name string
+	// Unit is the independent deployment the gateway belongs to; a label.
+	Unit string
+	// StateDir is the directory of routes.json, from which the gateway starts after a restart. It is
+	// made when missing. Empty keeps routes in memory only.
+	StateDir string
+	// Log takes what operators should see; nil discards it.
+	Log *slog.Logger
+	// AccessLog takes one JSON line per request; nil writes none. A writer that does not keep up
+	// loses lines, and the number lost is a metric; requests never wait for it.
+	AccessLog io.Writer
+	// Now is the clock. Its values must carry a monotonic reading unless a test wants otherwise; nil
+	// is [time.Now].
+	Now func() time.Time
+	// Transport carries requests to instances; nil is a transport tuned for it. Replace it in tests.
+	Transport http.RoundTripper
+	// DialTimeout bounds connecting to one instance; 0 is 2 s.
+	DialTimeout time.Duration
+	// AnswerTimeout bounds the wait for the head of an answer once the request has been sent; 0 is
+	// 60 s. There is no bound on the length of an answer, because answers may stream.
+	AnswerTimeout time.Duration
+	// TrustForwarded keeps the X-Forwarded headers of the caller and adds to them. Set it only when
+	// every caller is a proxy that sets them itself.
+	TrustForwarded bool
+	// Latency says how slow is slow; the zero value is that of [canary.DefaultConfig].
+	Latency canary.LatencyConfig
+}
+
+var gatewayName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,46}[a-z0-9])?$`)
+
+// withDefaults fills in what was left out, or says what is wrong.
+func (o Options) withDefaults() (Options, error) {
+	if !gatewayName.MatchString(o.Name) {
+		return o, fmt.Errorf("gateway name %q: use 1 to 48 lower-case letters, digits, dots and inner hyphens", o.Name)
+	}
+	if o.DialTimeout < 0 || o.AnswerTimeout < 0 {
+		return o, errors.New("gateway timeouts: want 0 or more")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.DialTimeout == 0 {
+		o.DialTimeout = defaultDialTimeout
+	}
+	if o.AnswerTimeout == 0 {
+		o.AnswerTimeout = defaultAnswerTimeout
+	}
+	if o.Latency == (canary.LatencyConfig{}) {
+		o.Latency = canary.DefaultConfig().Latency
+	}
+	return o, nil
+}

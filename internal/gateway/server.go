@@ -1,0 +1,27 @@
+package gateway
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+const (
+	maxHeader     = 64 << 10
+	headerTimeout = 10 * time.Second
+	clientIdle    = 120 * time.Second
+)
+
+// NewServer returns a server for the gateway's traffic with bounds on what a client may send before it
+// is known to be one: 64 KiB of header within 10 s, and 120 s between requests. Bodies have no bound in
+// time, because uploads and streams may take as long as they take.
+func (g *Gateway) NewServer(addr string) *http.Server {
+	return &http.Server{
+		Addr:              addr,
+		Handler:           g,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       clientIdle,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(g.opts.Log.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// endpointRest is how long an endpoint that refused a connection is left alone while others serve.
+const endpointRest = time.Second
+
+// revision is what the gateway knows of a revision over all routes: its endpoints and how many
+// requests are with it.
+type revision struct {
+	name     string
+	inFlight atomic.Int64
+	// idle holds a token when inFlight may have reached 0, for whoever drains.
+	idle chan struct{}
+	// endpoints by address; changed under the gateway's mutex only.
+	endpoints map[string]*endpoint
+}
+
+// endpoint is one instance's address.
+type endpoint struct {
+	address  string
+	inFlight atomic.Int64
+	// rests is the uptime until which the endpoint is left alone.
+	rests atomic.Int64
+}
+
+func newRevision(name string) *revision {
+	return &revision{name: name, idle: make(chan struct{}, 1), endpoints: map[string]*endpoint{}}
+}
+
+func (v *revision) enter() { v.inFlight.Add(1) }
+
+func (v *revision) leave() {
+	if v.inFlight.Add(-1) == 0 {
+		select {
+		case v.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// upstream is a target of one route.
+type upstream struct {
+	revision  *revision
+	endpoints []*endpoint
+	counters  *counters
+	turn      atomic.Uint32
+}
+
+func (g *Gateway) newUpstream(target *release.Target, live *live) *upstream {
+	if target == nil {
+		return nil
+	}
+	v := g.revisions[target.Revision]
+	if v == nil {
+		v = newRevision(target.Revision)
+		g.revisions[target.Revision] = v
+	}
+	u := &upstream{revision: v, counters: live.countersOf(target.Revision)}
+	for _, address := range target.Endpoints {
+		e := v.endpoints[address]
+		if e == nil {
+			e = &endpoint{address: address}
+			v.endpoints[address] = e
+		}
+		u.endpoints = append(u.endpoints, e)
+	}
+	return u
+}
+
+func (u *upstream) is(revision string) bool { return u != nil && u.revision.name == revision }
+
+// pick returns the endpoint with the fewest requests in flight among those not tried, taking turns
+// between equals. An endpoint that just refused a connection comes last. It returns nil when all
+// were tried.
+func (u *upstream) pick(uptime time.Duration, tried []*endpoint) *endpoint {
+	n := len(u.endpoints)
+	start := 0
+	if n > 1 {
+		start = int(u.turn.Add(1) % uint32(n))
+	}
+	var best *endpoint
+	var bestLoad int64
+	for i := range n {
+		e := u.endpoints[(start+i)%n]
+		if len(tried) > 0 && slices.Contains(tried, e) {
+			continue
+		}
+		load := e.inFlight.Load()
+		if e.rests.Load() > int64(uptime) {
+			load += 1 << 32
+		}
+		if best == nil || load < bestLoad {
+			best, bestLoad = e, load
+		}
+	}
+	return best
+}
