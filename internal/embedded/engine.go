@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"go.temporal.io/server/common/authorization"
 	"go.temporal.io/server/common/cluster"
@@ -28,6 +29,10 @@ const (
 	// bootAttempts bounds how often a start is tried again after another program took a port between
 	// finding it free and opening it. Once is already rare.
 	bootAttempts = 3
+
+	// engineStopTimeout is over what Temporal allows itself to drain requests, which is about a
+	// second a service.
+	engineStopTimeout = 15 * time.Second
 )
 
 // engine is a running Temporal server.
@@ -54,8 +59,8 @@ func bootEngine(ctx context.Context, sql *config.SQL, o Options) (*engine, error
 }
 
 // startEngine runs the start in a goroutine of its own, for two reasons: a fatal message ends the
-// goroutine it comes from, and Temporal's start does not end with a context. A start that is still
-// under way when ctx ends is stopped when it is through.
+// goroutine it comes from, and Temporal's start does not end with a context. It bounds itself to
+// seconds; a start that is under way when ctx ends is waited for and taken down again.
 func startEngine(ctx context.Context, sql *config.SQL, p ports, o Options) (*engine, error) {
 	e := &engine{fuse: newFuse(), ports: p}
 	started := make(chan error, 1)
@@ -77,11 +82,9 @@ func startEngine(ctx context.Context, sql *config.SQL, p ports, o Options) (*eng
 	}()
 	select {
 	case <-ctx.Done():
-		go func() {
-			if <-started == nil {
-				_ = e.server.Stop() // nobody is left to hear of a failure
-			}
-		}()
+		if <-started == nil {
+			return nil, errors.Join(fmt.Errorf("start temporal: %w", ctx.Err()), e.stop())
+		}
 		return nil, fmt.Errorf("start temporal: %w", ctx.Err())
 	case err := <-started:
 		if cause := e.fuse.cause(); cause != nil {
@@ -94,15 +97,22 @@ func startEngine(ctx context.Context, sql *config.SQL, p ports, o Options) (*eng
 	}
 }
 
-// stop returns a channel that is closed when the services have ended.
-func (e *engine) stop() <-chan error {
+// stop ends the services, within engineStopTimeout.
+func (e *engine) stop() error {
 	stopped := make(chan error, 1)
 	go func() {
 		err := errors.New("temporal gave up stopping")
 		defer func() { stopped <- err }()
 		err = e.server.Stop()
 	}()
-	return stopped
+	bound := time.NewTimer(engineStopTimeout)
+	defer bound.Stop()
+	select {
+	case err := <-stopped:
+		return err
+	case <-bound.C:
+		return fmt.Errorf("temporal still runs %s after it was told to stop", engineStopTimeout)
+	}
 }
 
 // serverConfig has no metrics, profiling, archival or exporter section: Temporal then opens none of

@@ -16,6 +16,10 @@ import (
 // (common/rpc/rpc.go, createGRPCListener).
 const listenFailed = "Failed to start gRPC listener"
 
+// pageTooLarge is said whenever somebody looks at a workflow in the web UI, which asks for more events
+// at once than the frontend gives. It gives fewer, and all is well.
+const pageTooLarge = "GetHistory page size is larger than threshold"
+
 // fatalError is a message on which Temporal would have ended the process.
 type fatalError struct {
 	msg     string
@@ -75,9 +79,16 @@ func (l *logger) With(tags ...tag.Tag) log.Logger {
 
 func (l *logger) Debug(msg string, tags ...tag.Tag)  { l.log(slog.LevelDebug, msg, tags) }
 func (l *logger) Info(msg string, tags ...tag.Tag)   { l.log(slog.LevelInfo, msg, tags) }
-func (l *logger) Warn(msg string, tags ...tag.Tag)   { l.log(slog.LevelWarn, msg, tags) }
 func (l *logger) Error(msg string, tags ...tag.Tag)  { l.log(slog.LevelError, msg, tags) }
 func (l *logger) DPanic(msg string, tags ...tag.Tag) { l.log(slog.LevelError, msg, tags) }
+
+func (l *logger) Warn(msg string, tags ...tag.Tag) {
+	level := slog.LevelWarn
+	if msg == pageTooLarge {
+		level = slog.LevelDebug
+	}
+	l.log(level, msg, tags)
+}
 
 func (l *logger) Panic(msg string, tags ...tag.Tag) {
 	l.log(slog.LevelError, msg, tags)
@@ -109,4 +120,22 @@ func (l *logger) log(level slog.Level, msg string, tags []tag.Tag) {
 func isListenFailure(err error) bool {
 	var fatal *fatalError
 	return errors.As(err, &fatal) && fatal.msg == listenFailed
+}
+
+// thresholdHandler drops records under its threshold, whatever the handler below lets pass.
+type thresholdHandler struct {
+	slog.Handler
+	min slog.Leveler
+}
+
+func (h thresholdHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= h.min.Level() && h.Handler.Enabled(ctx, level)
+}
+
+func (h thresholdHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return thresholdHandler{h.Handler.WithAttrs(attrs), h.min}
+}
+
+func (h thresholdHandler) WithGroup(name string) slog.Handler {
+	return thresholdHandler{h.Handler.WithGroup(name), h.min}
 }

@@ -23,10 +23,6 @@ const (
 	// uiStopTimeout is how long requests of browsers may take to end.
 	uiStopTimeout = 2 * time.Second
 
-	// engineStopTimeout is over what Temporal allows itself to drain requests, which is about a
-	// second a service.
-	engineStopTimeout = 15 * time.Second
-
 	// readyPause is between two looks at a server that is still coming up.
 	readyPause = 10 * time.Millisecond
 )
@@ -47,7 +43,8 @@ type Server struct {
 // attributes. ctx bounds the start and not the life of the server, which ends with [Server.Stop].
 //
 // Errors to tell apart: [*PortError], [ErrDataFileInUse], [ErrDataFileForeign], [ErrSearchAttribute].
-// After an error nothing is left running.
+// After one of these nothing is left running. After any other the process should end: Temporal has no
+// way to take down a start that broke half-way.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -221,38 +218,13 @@ func (s *Server) stop() {
 		}
 	}
 	if s.engine != nil {
-		bound := time.NewTimer(engineStopTimeout)
-		defer bound.Stop()
-		select {
-		case err := <-s.engine.stop():
-			if err != nil {
-				s.opts.Log.Warn("temporal did not stop in order", "error", err)
-			}
-		case <-bound.C:
+		if err := s.engine.stop(); err != nil {
 			// The file stays locked: services that still run may still write.
-			s.opts.Log.Warn("temporal did not stop in time", "timeout", engineStopTimeout)
+			s.opts.Log.Warn("temporal did not stop in order", "error", err)
 			return
 		}
 	}
 	if err := giveBackFile(s.sql); err != nil {
 		s.opts.Log.Warn("temporal data file was not given back", "file", s.opts.DataFile, "error", err)
 	}
-}
-
-// thresholdHandler drops records under its threshold, whatever the handler below lets pass.
-type thresholdHandler struct {
-	slog.Handler
-	min slog.Leveler
-}
-
-func (h thresholdHandler) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= h.min.Level() && h.Handler.Enabled(ctx, level)
-}
-
-func (h thresholdHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return thresholdHandler{h.Handler.WithAttrs(attrs), h.min}
-}
-
-func (h thresholdHandler) WithGroup(name string) slog.Handler {
-	return thresholdHandler{h.Handler.WithGroup(name), h.min}
 }

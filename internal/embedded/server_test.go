@@ -1,17 +1,13 @@
 package embedded
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -28,9 +24,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// childDataFile names the variable that turns the test binary into a server to be killed.
-const childDataFile = "EMBEDDED_CHILD_DATA_FILE"
-
 const taskQueue = "embedded-test"
 
 // slowPerson takes longer to approve than the server holds a request, so the client has to ask again.
@@ -44,17 +37,6 @@ func testAttributes() map[string]enums.IndexedValueType {
 		"TestTenant": enums.INDEXED_VALUE_TYPE_KEYWORD,
 		"TestCount":  enums.INDEXED_VALUE_TYPE_INT,
 	}
-}
-
-func TestMain(m *testing.M) {
-	if file := os.Getenv(childDataFile); file != "" {
-		if err := runChild(file); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
 }
 
 // journey waits for a person, for an alarm and for a while, and does one piece of work between.
@@ -331,105 +313,4 @@ func testUI(t *testing.T, s *Server) {
 	require.Equal(t, http.StatusNotFound, response.StatusCode, "the check for releases would call the internet")
 	response, _ = get("/api/v1/namespaces", "attacker.example")
 	require.Equal(t, http.StatusMisdirectedRequest, response.StatusCode)
-}
-
-func TestRestart(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "temporal.db")
-	first := startServer(t, Options{DataFile: file, SearchAttributes: testAttributes()})
-	c := connect(t, first)
-	w := newWorker(c)
-	require.NoError(t, w.Start())
-	_, err := approve(testContext(t), c, "waiting", "ada")
-	require.NoError(t, err)
-	w.Stop()
-	c.Close()
-	first.Stop()
-	log, err := os.Stat(file + "-wal")
-	require.True(t, errors.Is(err, os.ErrNotExist) || log.Size() == 0, "a stopped server leaves everything in the data file")
-
-	attributes := testAttributes()
-	attributes["TestAdded"] = enums.INDEXED_VALUE_TYPE_BOOL
-	second := startServer(t, Options{DataFile: file, SearchAttributes: attributes})
-	c = connect(t, second)
-	startWorker(t, c)
-	ctx := testContext(t)
-	require.NoError(t, c.SignalWorkflow(ctx, "waiting", "", "alarm", "restart"))
-	var result string
-	require.NoError(t, c.GetWorkflow(ctx, "waiting", "").Get(ctx, &result))
-	require.Equal(t, "approved by ada, worked on restart", result)
-	require.Equal(t, "waiting", awaitListed(ctx, t, c, "TestTenant = 'waiting' AND TestAdded IS NULL"))
-}
-
-func TestKill(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "temporal.db")
-	child := exec.CommandContext(testContext(t), os.Args[0])
-	child.Env = append(os.Environ(), childDataFile+"="+file)
-	child.Stderr = t.Output()
-	out, err := child.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, child.Start())
-	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "approved by child\n", line)
-
-	_, err = Start(testContext(t), Options{DataFile: file})
-	require.ErrorIs(t, err, ErrDataFileInUse)
-
-	require.NoError(t, child.Process.Kill())
-	require.Error(t, child.Wait(), "the child must have been killed")
-
-	s := startServer(t, Options{DataFile: file, SearchAttributes: testAttributes()})
-	c := connect(t, s)
-	startWorker(t, c)
-	ctx := testContext(t)
-	began := time.Now()
-	require.NoError(t, c.SignalWorkflow(ctx, "killed", "", "alarm", "kill"))
-	var result string
-	require.NoError(t, c.GetWorkflow(ctx, "killed", "").Get(ctx, &result))
-	t.Logf("the workflow went on in %s", time.Since(began).Round(time.Millisecond))
-	require.Equal(t, "approved by child, worked on kill", result)
-}
-
-// runChild starts a server and a workflow, says so, and waits for its death.
-func runChild(file string) error {
-	ctx := context.Background()
-	s, err := Start(ctx, Options{DataFile: file, SearchAttributes: testAttributes()})
-	if err != nil {
-		return err
-	}
-	c, err := s.Client(ctx, client.Options{})
-	if err != nil {
-		return err
-	}
-	if err := newWorker(c).Start(); err != nil {
-		return err
-	}
-	answer, err := approve(ctx, c, "killed", "child")
-	if err != nil {
-		return err
-	}
-	fmt.Println(answer)
-	_, err = io.Copy(io.Discard, os.Stdin)
-	select {}
-}
-
-func TestStartNamesATakenPort(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer taken.Close()
-	addr := taken.Addr().String()
-	for name, o := range map[string]Options{
-		"Temporal frontend": {FrontendAddr: addr},
-		"Temporal web UI":   {UIAddr: addr},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o.DataFile = filepath.Join(t.TempDir(), "temporal.db")
-			_, err := Start(testContext(t), o)
-			var port *PortError
-			require.ErrorAs(t, err, &port)
-			require.Equal(t, name, port.Name)
-			require.Equal(t, addr, port.Addr)
-			require.ErrorContains(t, err, addr+" for the "+name+" is already taken")
-		})
-	}
 }
