@@ -43,7 +43,7 @@ func settings(overrides map[string]any) dynamicconfig.StaticClient {
 
 		// Who waits for a workflow to end is told through a channel that holds one message and drops
 		// the next. A workflow whose last steps follow each other within a millisecond can so end
-		// unheard, about one in a hundred, and its waiter learns of it when the wait is renewed.
+		// unheard, seen once in about fifty, and its waiter learns of it when the wait is renewed.
 		dynamicconfig.HistoryLongPollExpirationInterval.Key(): time.Second,
 
 		// Rates at which requests are refused. The one for lists and counts is 10 a second by
