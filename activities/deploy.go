@@ -14,7 +14,7 @@ type Runtime interface {
 	// that does not become healthy is reported in Failure; an error means that it could not be judged.
 	Deploy(ctx context.Context, unit string, lane release.Lane, revision release.Revision, progress func(string)) (DeployReport, error)
 	// Retire ends the revision's instances. A revision that does not run is no error.
-	Retire(ctx context.Context, unit, revision string) error
+	Retire(ctx context.Context, unit string, lane release.Lane, revision string) error
 }
 
 // DeployReport is where a revision listens, or why it does not.
@@ -27,8 +27,8 @@ type DeployReport struct {
 
 // Drainer waits until a gateway has no request under way to a revision.
 type Drainer interface {
-	// Drain returns [release.ErrConflict] while a route of the unit leads to the revision.
-	Drain(ctx context.Context, unit, revision string) error
+	// Drain returns [release.ErrConflict] while a route of the lane leads to the revision in the unit.
+	Drain(ctx context.Context, unit string, lane release.Lane, revision string) error
 }
 
 // Deploy holds the activities that start and end revisions.
@@ -70,7 +70,9 @@ func (d *Deploy) Deploy(ctx context.Context, in DeployInput) (DeployResult, erro
 
 // RetireInput names the revision to end.
 type RetireInput struct {
-	Unit     string
+	Unit string
+	// Lane is part of the name: two environments may run the same revision side by side.
+	Lane     release.Lane
 	Revision string
 	// Drain is how long requests under way may take to finish.
 	Drain release.Duration
@@ -86,13 +88,13 @@ func (d *Deploy) Retire(ctx context.Context, in RetireInput) (RetireResult, erro
 	defer stop()
 	drain, cancel := context.WithTimeout(ctx, in.Drain.Std())
 	defer cancel()
-	err := d.Gateways.Drain(drain, in.Unit, in.Revision)
+	err := d.Gateways.Drain(drain, in.Unit, in.Lane, in.Revision)
 	// Only a route that still leads there forbids the end: a connection without end, such as a
 	// WebSocket, had its time, and a gateway that is gone has no request under way.
 	if errors.Is(err, release.ErrConflict) {
 		return RetireResult{}, fmt.Errorf("drain %s in unit %s: %w", in.Revision, in.Unit, err)
 	}
-	if err := d.Runtime.Retire(ctx, in.Unit, in.Revision); err != nil {
+	if err := d.Runtime.Retire(ctx, in.Unit, in.Lane, in.Revision); err != nil {
 		return RetireResult{}, fmt.Errorf("retire %s in unit %s: %w", in.Revision, in.Unit, err)
 	}
 	return RetireResult{}, nil

@@ -1,8 +1,62 @@
 package activities
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
 
-// Watch placeholder replaced below.
-type Watch struct{}
+	"go.temporal.io/sdk/activity"
+)
 
-func (w *Watch) Watch(ctx context.Context, in WatchInput) (WatchResult, error) { return WatchResult{}, nil }
+const (
+	// observeFor is how long a gateway may keep a question for evidence when there is none.
+	observeFor = time.Second
+	// watchTick is how often the watcher looks at its clock between observations.
+	watchTick = 200 * time.Millisecond
+	// renewTimeout bounds one renewal: a slow gateway must not hold up the next.
+	renewTimeout = 2 * time.Second
+)
+
+// errWorkerStops makes Temporal start the watcher elsewhere, with its last heartbeat.
+var errWorkerStops = errors.New("the worker stops")
+
+// Watch holds the watcher.
+type Watch struct {
+	// Observers are the gateways of a unit.
+	Observers func(unit string) []Observer
+}
+
+// Watch renews the leases and judges the evidence of all gateways until there is something to say.
+// It heartbeats the state of the test, and a new attempt goes on from there: the gateways keep what
+// was not taken in. Called off, it returns its state as [WatchStopped].
+func (w *Watch) Watch(ctx context.Context, in WatchInput) (WatchResult, error) {
+	watch, err := newWatching(in, lastBeat(ctx), time.Now())
+	if err != nil {
+		return WatchResult{}, fmt.Errorf("watch release %s: %w", in.Release, err)
+	}
+	for _, unit := range in.Units {
+		watch.observers = append(watch.observers, w.Observers(unit)...)
+	}
+	result, err := watch.run(ctx, func(beat WatchBeat) { activity.RecordHeartbeat(ctx, beat) })
+	if err != nil {
+		return result, fmt.Errorf("watch release %s: %w", in.Release, err)
+	}
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		if result.End == WatchStopped {
+			return result, errWorkerStops
+		}
+	default:
+	}
+	return result, nil
+}
+
+// lastBeat is what the attempt before said last; nil when there was none.
+func lastBeat(ctx context.Context) *WatchBeat {
+	var beat WatchBeat
+	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &beat) != nil {
+		return nil
+	}
+	return &beat
+}

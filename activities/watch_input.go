@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -18,13 +19,15 @@ type WatchInput struct {
 	// Moves are the components whose traffic moves.
 	Moves  []release.Move
 	Config canary.Config
-	// State is what the watcher before left; empty for the first.
-	State json.RawMessage
+	// State is what the watcher before left; nil for the first.
+	State *WatchState
 	// Weights are all the weights of the release so far, the goal's included.
 	Weights []release.WeightVersion
 	// Goal is the version whose step is judged. The bake begins when every gateway has applied it.
 	Goal int64
-	Bake release.Duration
+	// Since is the first version whose lease matters: those before it ran out already.
+	Since int64
+	Bake  release.Duration
 	// Patience is the longest time at the goal without enough evidence; 0 is no bound.
 	Patience release.Duration
 	// Over marks the time after the cutover: it ends well with time alone, if nothing speaks against it.
@@ -45,7 +48,7 @@ type WatchResult struct {
 	End      WatchEnd
 	Evidence release.Evidence
 	// State is for the next watcher.
-	State json.RawMessage
+	State *WatchState
 	// Applied is when every gateway had applied the goal; zero while one has not.
 	Applied    time.Time
 	BlindSince time.Time
@@ -72,10 +75,45 @@ const (
 	WatchStopped WatchEnd = "stopped"
 )
 
+// WatchState is the state of the test and how far each gateway's evidence was taken in.
+type WatchState struct {
+	Test json.RawMessage
+	// Cursors are by observer and route.
+	Cursors map[string]map[string]Cursor
+}
+
 // WatchBeat is a watcher's heartbeat: what people see, and what the next attempt goes on with.
 type WatchBeat struct {
 	Evidence release.Evidence
 	Result   WatchResult
-	// Cursors are the last batches taken from each gateway's routes, by unit and gateway.
-	Cursors map[string]map[string]uint64
+}
+
+// Observer is one gateway, as a watcher needs it.
+type Observer interface {
+	// Name is unique in the installation: the unit and the gateway.
+	Name() string
+	// Observe returns the evidence on a release after the cursors, by route. It answers at once
+	// after a bad canary, and after wait in any case.
+	Observe(ctx context.Context, release string, after map[string]Cursor, wait time.Duration) ([]Observation, error)
+	// Renew lets the leases of these routes, at this version, last for ttl from now.
+	Renew(ctx context.Context, keys []string, version int64, ttl time.Duration) error
+}
+
+// Observation is what a gateway says of one route.
+type Observation struct {
+	Key string
+	// Version is in force, Weight is the canary's part right now; Lapsed says that the lease ran out.
+	Version int64
+	Weight  release.Weight
+	Lapsed  bool
+	Batches []canary.Batch
+	Next    Cursor
+	// Lost says that batches after the cursor are gone.
+	Lost bool
+}
+
+// Cursor is a place in the evidence on a route.
+type Cursor struct {
+	Run uint64
+	Seq uint64
 }

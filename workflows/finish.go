@@ -120,7 +120,7 @@ func (r *run) retire(ctx workflow.Context, revisions []release.Revision) {
 			if _, there := r.targets[unit]; !there {
 				continue
 			}
-			in := activities.RetireInput{Unit: unit, Revision: revision.ID, Drain: revision.Run.Drain}
+			in := activities.RetireInput{Unit: unit, Lane: r.in.Release.Lane, Revision: revision.ID, Drain: revision.Run.Drain}
 			name := revision.ID + " in unit " + unit
 			future := workflow.ExecuteActivity(retiring(ctx, revision.Run.Drain.Std(), "Retire "+name), deploys.Retire, in)
 			endings = append(endings, ending{name, future})

@@ -33,6 +33,7 @@ func (r *run) ramp(ctx workflow.Context) error {
 			}
 			r.note("the lease ran out and the gateways returned to stable; the ramp begins again")
 			r.forgetWeights()
+			r.liveSince = r.versions.last + 1
 			i = 0
 		case activities.WatchBlindBack:
 			r.note("no evidence for " + r.plan.Analysis.BlindBack.String() + "; the ramp steps back")

@@ -26,10 +26,12 @@ type run struct {
 	// units holds the weight in force in each unit, versions every weight that was given so far.
 	units    map[string]release.Weight
 	versions versions
-	watcher  *watcher
-	ask      *question
-	promoted bool
-	journal  journal
+	// liveSince is the first version whose lease has not run out yet.
+	liveSince int64
+	watcher   *watcher
+	ask       *question
+	promoted  bool
+	journal   journal
 }
 
 // newRun sets a release up: its status, its handlers and its journal.

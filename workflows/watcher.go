@@ -35,7 +35,7 @@ func (w *watcher) ended() bool { return w.done }
 func (r *run) startWatcher(ctx workflow.Context, g goal) error {
 	in := activities.WatchInput{
 		Release: r.in.Release, Units: r.plan.Units, Moves: r.plan.Changed(), Config: analysis(r.plan),
-		Weights: r.versions.weights, Goal: g.version, Bake: g.bake, Patience: g.patience, Over: g.over,
+		Weights: r.versions.weights, Goal: g.version, Since: r.liveSince, Bake: g.bake, Patience: g.patience, Over: g.over,
 		Lease: release.Duration(lease), Blind: r.plan.Analysis.Blind, BlindBack: r.plan.Analysis.BlindBack,
 	}
 	if r.watcher != nil {

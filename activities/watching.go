@@ -1,0 +1,329 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/canary"
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// watching is one watcher at work. Its loop owns everything in it; the goroutines that speak with
+// the gateways only send what they heard.
+type watching struct {
+	in        WatchInput
+	test      *canary.Test
+	observers []Observer
+	cursors   map[string]map[string]Cursor
+	// routes is what each observer said last of each route, renewed when its leases were.
+	routes  map[string]map[string]Observation
+	renewed map[string]time.Time
+	// applied is when every gateway had the goal; blind since when the canary has had no requests.
+	applied time.Time
+	blind   time.Time
+}
+
+// heard is an answer of one gateway.
+type heard struct {
+	observer     Observer
+	observations []Observation
+}
+
+// newWatching goes on from the last heartbeat, or from what the watcher before left.
+func newWatching(in WatchInput, beat *WatchBeat, now time.Time) (*watching, error) {
+	w := &watching{
+		in: in, cursors: map[string]map[string]Cursor{}, routes: map[string]map[string]Observation{},
+		renewed: map[string]time.Time{}, applied: in.Applied, blind: in.BlindSince,
+	}
+	state := in.State
+	if beat != nil {
+		state, w.applied, w.blind = beat.Result.State, beat.Result.Applied, beat.Result.BlindSince
+	}
+	var err error
+	if state == nil || len(state.Test) == 0 {
+		w.test, err = canary.New(in.Config, now)
+	} else {
+		w.test, err = canary.Restore(in.Config, state.Test)
+		w.cursors = maps.Clone(state.Cursors)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take up the test: %w", err)
+	}
+	if w.cursors == nil {
+		w.cursors = map[string]map[string]Cursor{}
+	}
+	for _, given := range in.Weights {
+		if err := w.test.AddWeight(int(given.Version), given.Weight.Fraction(), now); err != nil {
+			return nil, fmt.Errorf("tell the test of weight %s at version %d: %w", given.Weight, given.Version, err)
+		}
+	}
+	return w, nil
+}
+
+// run listens to the gateways until there is something to say, or ctx ends.
+func (w *watching) run(ctx context.Context, beat func(WatchBeat)) (WatchResult, error) {
+	if err := w.test.Expect(w.senders(), time.Now()); err != nil {
+		return WatchResult{}, err
+	}
+	listening, stop := context.WithCancel(ctx)
+	var speaking sync.WaitGroup
+	defer speaking.Wait()
+	defer stop()
+	news := make(chan heard)
+	for _, observer := range w.observers {
+		after := maps.Clone(w.cursors[observer.Name()])
+		speaking.Go(func() { listen(listening, observer, w.in.Release.String(), after, news) })
+	}
+	tick := time.NewTicker(watchTick)
+	defer tick.Stop()
+	var beaten time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return w.result(WatchStopped, time.Now())
+		case h := <-news:
+			if err := w.take(h, time.Now()); err != nil {
+				return WatchResult{}, err
+			}
+		case <-tick.C:
+			w.test.Tick(time.Now())
+		}
+		now := time.Now()
+		w.renew(listening, &speaking, now)
+		if end := w.judge(now); end != "" {
+			return w.result(end, now)
+		}
+		if now.Sub(beaten) >= beatEvery {
+			result, err := w.result("", now)
+			if err != nil {
+				return WatchResult{}, err
+			}
+			beat(WatchBeat{Evidence: result.Evidence, Result: result})
+			beaten = now
+		}
+	}
+}
+
+// listen asks one gateway again and again, and sends what it says.
+func listen(ctx context.Context, observer Observer, release string, after map[string]Cursor, news chan<- heard) {
+	if after == nil {
+		after = map[string]Cursor{}
+	}
+	const least, most = 50 * time.Millisecond, time.Second
+	pause := least
+	for ctx.Err() == nil {
+		observations, err := observer.Observe(ctx, release, after, observeFor)
+		if err != nil {
+			// A gateway that is away is silent, which the test notices by itself.
+			if !wait(ctx, pause) {
+				return
+			}
+			pause = min(2*pause, most)
+			continue
+		}
+		pause = least
+		for _, o := range observations {
+			after[o.Key] = o.Next
+		}
+		select {
+		case news <- heard{observer, observations}:
+		case <-ctx.Done():
+			return
+		}
+		if len(observations) == 0 && !wait(ctx, pause) {
+			return
+		}
+	}
+}
+
+// wait waits for a moment; false when ctx ended first.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// senders are the names under which the gateways' evidence enters the test.
+func (w *watching) senders() []string {
+	var out []string
+	for _, observer := range w.observers {
+		for _, key := range w.keys() {
+			out = append(out, sender(observer, key))
+		}
+	}
+	return out
+}
+
+func sender(observer Observer, key string) string { return observer.Name() + " " + key }
+
+// keys are the routes that move.
+func (w *watching) keys() []string {
+	out := make([]string, len(w.in.Moves))
+	for i, move := range w.in.Moves {
+		out[i] = release.RouteKey(w.in.Release.Lane, move.Component)
+	}
+	return out
+}
+
+// take counts what a gateway said.
+func (w *watching) take(h heard, now time.Time) error {
+	name := h.observer.Name()
+	if w.cursors[name] == nil {
+		w.cursors[name] = map[string]Cursor{}
+	}
+	routes := map[string]Observation{}
+	for _, o := range h.observations {
+		if o.Lost {
+			w.test.Restart(now)
+		}
+		for _, batch := range o.Batches {
+			batch.Gateway = sender(h.observer, o.Key)
+			if _, err := w.test.Apply(batch, now); err != nil && !errors.Is(err, canary.ErrWeightUnknown) {
+				return fmt.Errorf("count evidence: %w", err)
+			}
+		}
+		w.cursors[name][o.Key] = o.Next
+		o.Batches = nil
+		routes[o.Key] = o
+	}
+	w.routes[name] = routes
+	w.noteApplied(now)
+	return nil
+}
+
+// noteApplied notes the moment from which every gateway has the goal.
+func (w *watching) noteApplied(now time.Time) {
+	if !w.applied.IsZero() || !w.everywhere(func(o Observation) bool { return o.Version >= w.in.Goal }) {
+		return
+	}
+	w.applied = now
+}
+
+// everywhere says whether something holds for each route that moves in each gateway.
+func (w *watching) everywhere(holds func(Observation) bool) bool {
+	for _, observer := range w.observers {
+		for _, key := range w.keys() {
+			o, known := w.routes[observer.Name()][key]
+			if !known || !holds(o) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// renew renews leases when a third of one has passed. A route begins its lease by itself when it is applied.
+func (w *watching) renew(ctx context.Context, speaking *sync.WaitGroup, now time.Time) {
+	ttl := w.in.Lease.Std()
+	for _, observer := range w.observers {
+		name := observer.Name()
+		if now.Sub(w.renewed[name]) < ttl/3 {
+			continue
+		}
+		versions := map[int64][]string{}
+		for _, key := range w.keys() {
+			o, known := w.routes[name][key]
+			if known && !o.Lapsed && o.Weight > release.NoWeight && o.Weight < release.FullWeight {
+				versions[o.Version] = append(versions[o.Version], key)
+			}
+		}
+		if len(versions) == 0 {
+			continue
+		}
+		w.renewed[name] = now
+		for version, keys := range versions {
+			speaking.Go(func() {
+				ctx, cancel := context.WithTimeout(ctx, renewTimeout)
+				defer cancel()
+				// A renewal that fails shows in what the gateway says next, or in its silence.
+				_ = observer.Renew(ctx, keys, version, ttl)
+			})
+		}
+	}
+}
+
+// judge says how the watch ends now; empty when it goes on.
+func (w *watching) judge(now time.Time) WatchEnd {
+	verdict := w.test.Verdict(now)
+	if verdict.Decision == canary.Fail {
+		return WatchFailed
+	}
+	if w.lapsed() {
+		return WatchLapsed
+	}
+	if w.applied.IsZero() {
+		return ""
+	}
+	baked := now.Sub(w.applied) >= w.in.Bake.Std()
+	if w.in.Over {
+		if baked {
+			return WatchPassed
+		}
+		return ""
+	}
+	if baked && verdict.Decision == canary.Pass {
+		return WatchPassed
+	}
+	if w.in.Patience > 0 && now.Sub(w.applied) >= w.in.Patience.Std() {
+		return WatchPatience
+	}
+	return w.judgeBlind(verdict.Decision == canary.Blind, now)
+}
+
+// judgeBlind says it once when the canary gets no requests, and again when that lasts.
+func (w *watching) judgeBlind(blind bool, now time.Time) WatchEnd {
+	switch {
+	case !blind:
+		w.blind = time.Time{}
+	case w.blind.IsZero():
+		w.blind = now
+		return WatchBlind
+	case now.Sub(w.blind) >= w.in.BlindBack.Std():
+		return WatchBlindBack
+	}
+	return ""
+}
+
+// lapsed says whether a gateway has returned to stable by itself.
+func (w *watching) lapsed() bool {
+	for _, routes := range w.routes {
+		for _, o := range routes {
+			if o.Lapsed && o.Version >= w.in.Since {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// result is the state at an end, or between.
+func (w *watching) result(end WatchEnd, now time.Time) (WatchResult, error) {
+	test, err := w.test.MarshalJSON()
+	if err != nil {
+		return WatchResult{}, fmt.Errorf("write the test down: %w", err)
+	}
+	return WatchResult{
+		End: end, Evidence: evidence(w.test.Verdict(now), now), Applied: w.applied, BlindSince: w.blind,
+		State: &WatchState{Test: test, Cursors: w.cursors},
+	}, nil
+}
+
+// evidence is a verdict in the words of people and policies. Requests and failures are those of the
+// error stream; the sentence names the stream that leads.
+func evidence(v canary.Verdict, now time.Time) release.Evidence {
+	errs := v.Streams[canary.StreamError]
+	return release.Evidence{
+		Verdict: release.Verdict(v.Decision), Sentence: v.Sentence, Wealth: v.Evidence, PValue: v.PValue,
+		CanaryRequests: errs.Canary, CanaryBad: errs.CanaryBad, StableRequests: errs.Stable, StableBad: errs.StableBad,
+		StepRequests: v.Step.CanaryRequests, Needed: v.Step.Needed, Hold: v.Hold, At: now.UTC(),
+	}
+}
