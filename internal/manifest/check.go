@@ -23,7 +23,7 @@ func check(doc *yamldoc.Document, m *Manifest) {
 		doc.Report("environments", "no environment", "name one, as in production: {branch: main}, or remove the field")
 	}
 	for name, e := range m.Environment {
-		at := "environments." + name
+		at := yamldoc.Child("environments", name)
 		if err := release.CheckName(name); err != nil {
 			report(doc, at, err)
 			continue

@@ -49,9 +49,6 @@ func checkComponent(doc *yamldoc.Document, at string, c release.Component) {
 	checkRequestPath(doc, at+".run.health", c.Run.Health)
 	for i, pattern := range c.Cases {
 		item := fmt.Sprintf("%s.cases[%d]", at, i)
-		if !doc.Has(item) {
-			item = at + ".cases"
-		}
 		checkInside(doc, item, pattern)
 		if _, err := path.Match(pattern, ""); err != nil {
 			doc.Report(item, fmt.Sprintf("%q is not a pattern", pattern), "write one such as cases/*.yaml")
@@ -105,7 +102,7 @@ func checkArguments(doc *yamldoc.Document, at string, args []string) {
 func checkVariables(doc *yamldoc.Document, at string, env map[string]string, taken ...string) {
 	taken = append(taken, "PATH", "HOME", "TMPDIR")
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		where := at + "." + name
+		where := yamldoc.Child(at, name)
 		switch {
 		case !variable.MatchString(name):
 			doc.Report(where, fmt.Sprintf("%q is not the name of a variable", name), "use letters, digits and _, not beginning with a digit")

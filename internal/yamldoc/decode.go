@@ -72,11 +72,11 @@ type place struct {
 }
 
 func (p place) field(name string) place {
-	return place{child(p.path, name), child(p.shape, name), p.depth + 1}
+	return place{Child(p.path, name), Child(p.shape, name), p.depth + 1}
 }
 
 func (p place) key(name string) place {
-	return place{child(p.path, name), child(p.shape, "*"), p.depth + 1}
+	return place{Child(p.path, name), Child(p.shape, "*"), p.depth + 1}
 }
 
 func (p place) item(i int) place {
@@ -116,6 +116,9 @@ func (r *decoder) value(node ast.Node, at place, into reflect.Value) {
 	}
 	r.note(node, at)
 	if node == nil || node.Type() == ast.NullType {
+		if into.Kind() == reflect.Interface {
+			return // What has no shape of its own may be null.
+		}
 		r.doc.Report(at.path, "no value", remedyForNothing(into.Type()))
 		return
 	}
@@ -187,7 +190,7 @@ func (r *decoder) entries(node ast.Node, at place, into reflect.Type) ([]entry, 
 	for _, pair := range pairs {
 		where := positionOf(pair.Key)
 		name := pair.Key.GetToken().Value
-		path := child(at.path, name)
+		path := Child(at.path, name)
 		if _, plain := pair.Key.(ast.ScalarNode); !plain || pair.Key.IsMergeKey() {
 			r.doc.add(release.Problem{Path: at.path, Message: "a key that is not plain text", Fix: "write the fields themselves"}, where)
 			// What the key would have brought is not missing as well.
@@ -217,12 +220,12 @@ func (r *decoder) object(node ast.Node, at place, into reflect.Value) {
 	for _, e := range entries {
 		index, ok := fields[e.name]
 		if !ok {
-			path := child(at.path, e.name)
+			path := Child(at.path, e.name)
 			r.doc.values[path] = r.doc.keys[path]
 			r.doc.Report(path, "unknown field "+e.name, Suggest(e.name, known))
 			if meant := Nearest(e.name, known); meant != "" {
 				// What was meant is not missing as well.
-				r.doc.wrong[child(at.path, meant)] = true
+				r.doc.wrong[Child(at.path, meant)] = true
 			}
 			continue
 		}
@@ -253,7 +256,7 @@ func (r *decoder) list(node ast.Node, at place, into reflect.Value) {
 	if !ok {
 		if slices.Contains(r.oneOrMany, at.shape) && isScalar(node) {
 			item := reflect.New(into.Type().Elem()).Elem()
-			r.value(node, at, item)
+			r.value(node, at.item(0), item)
 			into.Set(reflect.Append(into, item))
 			return
 		}

@@ -112,8 +112,8 @@ func parent(path string) string {
 	return path[:max(strings.LastIndexAny(path, ".["), 0)]
 }
 
-// child is the path of a key in a mapping. A key that would be mistaken for a path is quoted.
-func child(path, key string) string {
+// Child is the path of a key in the mapping at a path. A key that would be mistaken for a path is quoted.
+func Child(path, key string) string {
 	plain := key != "" && strings.IndexFunc(key, func(r rune) bool {
 		return r == '.' || r == '[' || r == ']' || r == '"' || r <= ' ' || r == 0x7f
 	}) < 0
@@ -126,3 +126,6 @@ func child(path, key string) string {
 		return path + "." + key
 	}
 }
+
+// Line is the line of the value at a path, or of the nearest thing above it.
+func (d *Document) Line(path string) int { return d.place(path).line }
