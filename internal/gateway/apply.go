@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
@@ -39,13 +40,23 @@ func (g *Gateway) Apply(routes []release.Route) (release.Receipt, error) {
 			g.markUnsaved() // the disk is ahead of what is in force
 			return release.Receipt{}, err
 		}
-		if before != planned {
+		if before != planned || g.slowErrors(docs) {
 			g.saveOrLater()
 		}
 	} else if planned != nil {
 		g.saveOrLater()
 	}
 	return g.receipt(docs), nil
+}
+
+// slowErrors says whether a release that just began judges errors at an age, which its record on disk
+// does not know yet.
+func (g *Gateway) slowErrors(docs []*document) bool {
+	t := g.table.Load()
+	return slices.ContainsFunc(docs, func(d *document) bool {
+		r := t.routes[d.Key]
+		return r != nil && r.evidence != nil && r.evidence.errorAge > 0
+	})
 }
 
 // Check says whether [Gateway.Apply] would take these routes, the disk aside. It changes nothing.
@@ -177,7 +188,7 @@ func (g *Gateway) newLedger(d *document, live *live, errorAge time.Duration) *le
 	// read as 64-bit floats.
 	g.lastRun = max(g.lastRun+1, uint64(now.UnixMicro()))
 	l := &ledger{
-		release: d.Release, gateway: senderName(g.opts.Name, d.Key), run: g.lastRun,
+		release: d.Release, gateway: SenderName(g.opts.Name, d.Key), run: g.lastRun,
 		bell: g.table.Load().bells[d.Release], errorAge: errorAge, warmUp: d.WarmUp.Std(), version: int(d.Version),
 	}
 	if l.bell == nil {
@@ -190,16 +201,16 @@ func (g *Gateway) newLedger(d *document, live *live, errorAge time.Duration) *le
 // swap puts a table in force and forgets revisions that nothing is left of. The caller holds mu.
 func (g *Gateway) swap(t *table) {
 	g.table.Store(t)
-	used := make(map[string]bool, len(t.routes))
+	used := make(map[revisionKey]bool, len(t.routes))
 	for _, r := range t.routes {
 		for _, u := range []*upstream{r.stable, r.canary} {
 			if u != nil {
-				used[u.revision.name] = true
+				used[u.revision.revisionKey] = true
 			}
 		}
 	}
-	maps.DeleteFunc(g.revisions, func(name string, v *revision) bool {
-		return !used[name] && v.inFlight.Load() == 0
+	maps.DeleteFunc(g.revisions, func(key revisionKey, v *revision) bool {
+		return !used[key] && v.inFlight.Load() == 0
 	})
 }
 

@@ -7,21 +7,13 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
-// Drain waits until no request is with a revision on any route, tunnels included, or until ctx ends.
-// It fails as [release.ErrConflict] while a route still targets the revision. A revision the gateway
-// does not know has nothing in flight.
-func (g *Gateway) Drain(ctx context.Context, name string) error {
-	g.mu.Lock()
-	for _, r := range g.sorted() {
-		if r.targets(name) {
-			g.mu.Unlock()
-			return fmt.Errorf("drain revision %s: %w: route %s still sends requests to it", name, release.ErrConflict, r.doc.Key)
-		}
-	}
-	v := g.revisions[name]
-	g.mu.Unlock()
-	if v == nil {
-		return nil
+// Drain waits until no request is with a lane's revision on any route, tunnels included, or until ctx
+// ends. It fails as [release.ErrConflict] while a route of the lane still targets the revision. A
+// revision the gateway does not know has nothing in flight.
+func (g *Gateway) Drain(ctx context.Context, lane release.Lane, name string) error {
+	v, err := g.draining(lane, name)
+	if v == nil || err != nil {
+		return err
 	}
 	for v.inFlight.Load() > 0 {
 		select {
@@ -36,4 +28,16 @@ func (g *Gateway) Drain(ctx context.Context, name string) error {
 	default:
 	}
 	return nil
+}
+
+func (g *Gateway) draining(lane release.Lane, name string) (*revision, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, r := range g.sorted() {
+		if laneOf(r.doc.Key) == lane.String() && r.targets(name) {
+			return nil, fmt.Errorf("drain revision %s of %s: %w: route %s still sends requests to it",
+				name, lane, release.ErrConflict, r.doc.Key)
+		}
+	}
+	return g.revisions[revisionKey{lane.String(), name}], nil
 }

@@ -21,6 +21,8 @@ type Evidence struct {
 // RouteEvidence is the evidence of one route since a reader's cursor.
 type RouteEvidence struct {
 	Key string `json:"key"`
+	// Sender is the gateway's name in the batches of this route.
+	Sender string `json:"sender"`
 	// Version is the route's version in force, Weight the canary's part right now. Lapsed says that
 	// the lease ran out and the weight is 0 for that reason.
 	Version int64          `json:"version"`
@@ -80,7 +82,7 @@ func (g *Gateway) readEvidence(release string, after map[string]Cursor) (e Evide
 		batches, next, lost := r.evidence.read(after[r.doc.Key], now)
 		news = news || len(batches) > 0 || lost != nil
 		e.Routes = append(e.Routes, RouteEvidence{
-			Key: r.doc.Key, Version: r.doc.Version, Weight: w, Lapsed: expired,
+			Key: r.doc.Key, Sender: r.evidence.gateway, Version: r.doc.Version, Weight: w, Lapsed: expired,
 			Batches: batches, Next: next, Lost: lost,
 		})
 	}

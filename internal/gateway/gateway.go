@@ -28,7 +28,7 @@ type Gateway struct {
 
 	// mu orders changes of the routes. Nothing waits while it is held.
 	mu        sync.Mutex
-	revisions map[string]*revision
+	revisions map[revisionKey]*revision
 	lastRun   uint64
 }
 
@@ -40,7 +40,7 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[string]*revision{}, access: newAccessLog(opts.AccessLog)}
+	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog)}
 	g.table.Store(newTable(map[string]*route{}, nil))
 	g.proxy = g.newProxy()
 	if opts.StateDir == "" {

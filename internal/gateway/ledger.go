@@ -55,9 +55,9 @@ type ledger struct {
 	sessions int            // in kept
 }
 
-// senderName is the gateway's name in one route's batches. Batches are counted per route, so two
-// routes of a release must look like two senders; the key itself may be too long for a name.
-func senderName(gateway, key string) string {
+// SenderName is a gateway's name in the batches of one route. Batches are counted per route, so two
+// routes of a release look like two senders; the key itself may be too long for a name.
+func SenderName(gateway, key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return gateway + "/" + hex.EncodeToString(sum[:6])
 }

@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -11,10 +13,14 @@ import (
 // endpointRest is how long an endpoint that refused a connection is left alone while others serve.
 const endpointRest = time.Second
 
-// revision is what the gateway knows of a revision over all routes: its endpoints and how many
-// requests are with it.
+// revisionKey names a revision in one lane. Two lanes may run the same revision, each its own
+// instances of it.
+type revisionKey struct{ lane, name string }
+
+// revision is what the gateway knows of a revision over all routes of a lane: its endpoints and how
+// many requests are with it.
 type revision struct {
-	name     string
+	revisionKey
 	inFlight atomic.Int64
 	// idle holds a token when inFlight may have reached 0, for whoever drains.
 	idle chan struct{}
@@ -30,8 +36,8 @@ type endpoint struct {
 	rests atomic.Int64
 }
 
-func newRevision(name string) *revision {
-	return &revision{name: name, idle: make(chan struct{}, 1), endpoints: map[string]*endpoint{}}
+func newRevision(key revisionKey) *revision {
+	return &revision{revisionKey: key, idle: make(chan struct{}, 1), endpoints: map[string]*endpoint{}}
 }
 
 func (v *revision) enter() { v.inFlight.Add(1) }
@@ -57,11 +63,13 @@ func (g *Gateway) newUpstream(target *release.Target, live *live) *upstream {
 	if target == nil {
 		return nil
 	}
-	v := g.revisions[target.Revision]
+	key := revisionKey{laneOf(live.key), target.Revision}
+	v := g.revisions[key]
 	if v == nil {
-		v = newRevision(target.Revision)
-		g.revisions[target.Revision] = v
+		v = newRevision(key)
+		g.revisions[key] = v
 	}
+	v.forget(target.Endpoints)
 	u := &upstream{revision: v, counters: live.countersOf(target.Revision)}
 	for _, address := range target.Endpoints {
 		e := v.endpoints[address]
@@ -73,6 +81,19 @@ func (g *Gateway) newUpstream(target *release.Target, live *live) *upstream {
 	}
 	return u
 }
+
+// forget drops endpoints of instances that are gone, once there are many.
+func (v *revision) forget(keep []string) {
+	if len(v.endpoints) <= maxEndpoints {
+		return
+	}
+	maps.DeleteFunc(v.endpoints, func(address string, e *endpoint) bool {
+		return e.inFlight.Load() == 0 && !slices.Contains(keep, address)
+	})
+}
+
+// laneOf is the lane of a route key, which is the key without its component.
+func laneOf(key string) string { return key[:strings.LastIndexByte(key, '/')] }
 
 func (u *upstream) is(revision string) bool { return u != nil && u.revision.name == revision }
 
