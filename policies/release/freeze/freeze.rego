@@ -15,11 +15,10 @@ deny contains {"code": "freeze.open", "msg": msg, "until": window.ends} if {
 	_promotes
 	not _finishes
 	some window in data.freeze_windows
-	_covers(window, input.release.lane)
-	_wellformed(window)
 	clock.moment(window.starts) <= clock.now
 	clock.now < clock.moment(window.ends)
 	lane := input.release.lane
+	_covers(window, lane)
 	msg := sprintf("%s of %s/%s is frozen until %s: %s", [
 		lane.environment, lane.tenant, lane.application,
 		window.ends, window.reason,

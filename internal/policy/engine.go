@@ -1,0 +1,145 @@
+package policy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// The codes of denials that no rule gave. Asking again may help after CodeTimeout; the others stay
+// until somebody mends the rules or the data.
+const (
+	// CodeUndefined is that the rules have no answer to the question.
+	CodeUndefined = "policy.undefined"
+	// CodeError is that the rules, or the question, could not be evaluated.
+	CodeError = "policy.error"
+	// CodeTimeout is that the rules took longer than [Options.Timeout].
+	CodeTimeout = "policy.timeout"
+	// CodeMalformed is an answer that is no decision, or one that contradicts itself.
+	CodeMalformed = "policy.malformed"
+	// CodeData is a data file that cannot be used; the message names it.
+	CodeData = "policy.data"
+)
+
+// defaultTimeout is a thousand times what the embedded rules need, so it ends only what would not end.
+const defaultTimeout = time.Second
+
+// Options say which rules an engine asks.
+type Options struct {
+	// Bundle holds the rules: every file named *.rego in it, at any depth, but for tests
+	// (*_test.rego). It is read once and is required.
+	Bundle fs.FS
+	// Data is what the installation tells the rules, such as its freeze windows, as JSON would
+	// decode it. It may not be set together with DataFile.
+	Data map[string]any
+	// DataFile is a file of the same, in YAML or JSON; at most 1 MiB. It is looked at for each decision, so a change is in force at once. A file that has never been
+	// there is the same as an empty one. One that cannot be read or understood, or is no longer
+	// there, denies everything until it is mended, since it may hold the freeze that counts now.
+	DataFile string
+	// Timeout is how long one evaluation may take; 0 means a second.
+	Timeout time.Duration
+	// Log hears of changed data and of questions that were not answered; nil is silent.
+	Log *slog.Logger
+}
+
+// Engine answers questions by the rules of one bundle. It is safe for concurrent use.
+type Engine struct {
+	data    source
+	timeout time.Duration
+	log     *slog.Logger
+}
+
+// New reads and compiles the rules. Rules that do not compile, that use a built-in function they may
+// not have, or that do not define data.release.decision are an error, and so is Data they cannot
+// have. What is wrong with a data file is told by each decision instead, because it can be mended
+// while the engine runs.
+func New(options Options) (*Engine, error) {
+	if options.Bundle == nil {
+		return nil, errors.New("policy: no bundle of rules is given")
+	}
+	if options.Data != nil && options.DataFile != "" {
+		return nil, errors.New("policy: both data and a data file are given; give one")
+	}
+	rules, err := load(options.Bundle)
+	if err != nil {
+		return nil, fmt.Errorf("read policies: %w", err)
+	}
+	engine := &Engine{timeout: options.Timeout, log: options.Log}
+	if engine.timeout == 0 {
+		engine.timeout = defaultTimeout
+	}
+	if engine.log == nil {
+		engine.log = slog.New(slog.DiscardHandler)
+	}
+	if options.DataFile != "" {
+		engine.data = &file{path: options.DataFile, rules: rules, log: engine.log}
+		return engine, nil
+	}
+	view, err := rules.with(context.Background(), options.Data)
+	if err != nil {
+		return nil, fmt.Errorf("read policy data: %w", err)
+	}
+	engine.data = fixed{view}
+	return engine, nil
+}
+
+// Decide asks the rules. The decision is never the zero value: without a yes from the rules it
+// denies, and says why. Its ID is made from the question, the bundle and the answer, so that asking
+// again gives the same decision. The only error is ctx's, when it ended before there was an answer;
+// the decision denies then too, and must not be recorded as the rules' own.
+func (e *Engine) Decide(ctx context.Context, question release.Question) (release.Decision, error) {
+	view := e.data.view(ctx)
+	encoded, err := json.Marshal(question)
+	var reply answer
+	if err != nil {
+		reply = refusal(CodeError, "the question cannot be written as JSON: %v", err)
+	} else {
+		reply = e.ask(ctx, view, encoded)
+	}
+	decision := reply.decision(question.Gate, encoded, view.revision)
+	if err := ctx.Err(); err != nil {
+		return decision, fmt.Errorf("ask policy about %s of release %s: %w", question.Gate, question.Release, err)
+	}
+	if reply.failed {
+		e.log.WarnContext(ctx, "policy gave no answer", "release", question.Release.String(), "gate", question.Gate,
+			"code", reply.deny[0].Code, "reason", reply.deny[0].Message, "bundle", view.revision)
+	}
+	return decision, nil
+}
+
+// Bundle is the revision of the rules and data that would answer now: 16 hexadecimal digits.
+func (e *Engine) Bundle(ctx context.Context) string { return e.data.view(ctx).revision }
+
+func (e *Engine) ask(ctx context.Context, view view, question []byte) answer {
+	if view.broken != "" {
+		return refusal(CodeData, "%s", view.broken)
+	}
+	input, err := ast.ValueFromReader(bytes.NewReader(question))
+	if err != nil {
+		return refusal(CodeError, "the question cannot be read: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	results, err := view.query.Eval(ctx, rego.EvalParsedInput(input))
+	switch {
+	// OPA looks at the context now and then only, so an answer may come after its end.
+	case ctx.Err() != nil || topdown.IsCancel(err):
+		return refusal(CodeTimeout, "the rules gave no answer within %s", e.timeout)
+	case err != nil:
+		return refusal(CodeError, "the rules failed: %v", err)
+	case len(results) != 1 || len(results[0].Expressions) != 1:
+		return refusal(CodeUndefined, "the rules have no answer: %s is undefined", entrypoint)
+	}
+	return read(results[0].Expressions[0].Value)
+}
