@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
 
 const (
-	// heartbeat is how often progress is told while nothing changes.
-	heartbeat = time.Second
+	// heartbeat is how often progress is told while nothing changes, deadlineCheck how often it is
+	// looked whether an instance has run out of time.
+	heartbeat     = time.Second
+	deadlineCheck = 250 * time.Millisecond
 	// undo bounds the removal of a deployment that failed; its instances never had traffic, so they
 	// get unused moments only to end by themselves.
 	undo   = 30 * time.Second
@@ -66,9 +69,9 @@ func (r *Runtime) deploy(ctx context.Context, d Deployment, progress func(string
 	if err := d.check(); err != nil {
 		return release.Target{}, err
 	}
-	if progress == nil {
-		progress = func(string) {}
-	}
+	progress, end := repeat(progress)
+	defer end()
+	progress("waiting for other work on the revision")
 	g, err := r.enter(ctx, d)
 	if err != nil {
 		return release.Target{}, err
@@ -92,6 +95,44 @@ func (r *Runtime) deploy(ctx context.Context, d Deployment, progress func(string
 		target.Endpoints = append(target.Endpoints, state.Endpoint)
 	}
 	return target, nil
+}
+
+// repeat passes on what is new, and once a second what was said last, never two at a time, until end
+// is called.
+func repeat(progress func(string)) (tell func(string), end func()) {
+	if progress == nil {
+		return func(string) {}, func() {}
+	}
+	var mu sync.Mutex
+	var last string
+	tell = func(s string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if s != last {
+			last = s
+			progress(s)
+		}
+	}
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		ticker := time.NewTicker(heartbeat)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				mu.Lock()
+				progress(last)
+				mu.Unlock()
+			case <-done:
+				return
+			}
+		}
+	})
+	return tell, func() {
+		close(done)
+		wg.Wait()
+	}
 }
 
 // enter returns the deployment's group with its turn, which the caller gives back.
@@ -214,7 +255,7 @@ func (r *Runtime) await(ctx context.Context, g *group, progress func(string)) er
 		progress(fmt.Sprintf("%d of %d instances are healthy", healthy, total))
 		select {
 		case <-changed:
-		case <-r.options.Clock.After(heartbeat):
+		case <-r.options.Clock.After(deadlineCheck):
 		case <-g.retire:
 			return ErrRetired
 		case <-ctx.Done():

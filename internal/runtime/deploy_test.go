@@ -210,6 +210,56 @@ func TestConcurrentDeploysAreOne(t *testing.T) {
 	wg.Wait()
 }
 
+func TestOnlySoManyInstancesStartAtATime(t *testing.T) {
+	r := start(t, t.TempDir(), func(o *Options) { o.Starts = 2 })
+	d := deployment("refuse")
+	d.Revision.Run.Instances = 5
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.Deploy(ctx, d, nil)
+		ended <- err
+	}()
+	refusing := func(states []InstanceState) (n int) {
+		for _, s := range states {
+			if strings.Contains(s.Message, "503") {
+				n++
+			}
+		}
+		return n
+	}
+	states := await(t, r, "two starting instances", func(states []InstanceState) bool { return refusing(states) == 2 })
+	for n, s := range states {
+		if s.PID > 0 && !strings.Contains(s.Message, "503") {
+			t.Errorf("instance %d: %+v, want it to wait for its turn", n, s)
+		}
+		if s.PID > 0 {
+			ask(t, "POST", s.Endpoint, "/sick?is=false")
+		}
+	}
+	await(t, r, "the next two", func(states []InstanceState) bool { return refusing(states) == 2 })
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestProgressIsRepeated(t *testing.T) {
+	r := start(t, t.TempDir())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	seen := map[string]int{}
+	_, err := r.Deploy(ctx, deployment("sleep"), func(s string) {
+		if seen[s]++; seen[s] == 3 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || seen["0 of 1 instances are healthy"] != 3 {
+		t.Errorf("%v after %v, want the same progress three times", err, seen)
+	}
+}
+
 func TestRetireEndsADeployUnderWay(t *testing.T) {
 	r := start(t, t.TempDir())
 	d := deployment("sleep")

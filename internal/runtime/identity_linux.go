@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 )
+
+// look is how often a process that is not our child is looked at.
+const look = 200 * time.Millisecond
 
 // identity tells a process from another that later has the same number: the boot of the machine
 // and the moment after it at which the process started. A process that has ended, also when nobody

@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// look is how often a process that is not our child is looked at; each look starts a program.
+const look = time.Second
+
 // identity tells a process from another that later has the same number: by the moment at which it
 // started, to a second. A process that has ended, also when nobody has waited for it yet, is [errGone].
 func identity(pid int) (string, error) {

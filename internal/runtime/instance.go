@@ -130,7 +130,7 @@ func (r *Runtime) start(ctx context.Context, i *instance) (*process, error) {
 		}
 		return nil, fmt.Errorf("start instance: %w", err)
 	}
-	i.group.update(func() { i.process, i.healthySince = p, time.Time{} })
+	i.group.update(func() { i.process, i.healthySince, i.broken = p, time.Time{}, nil })
 	if err := i.save(); err != nil {
 		// A process nobody would find again must not go on.
 		i.group.update(func() { i.process = nil })

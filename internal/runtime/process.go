@@ -15,9 +15,6 @@ import (
 // errGone is a process that has ended.
 var errGone = errors.New("process has ended")
 
-// look is how often a process that is not our child is looked at.
-const look = 200 * time.Millisecond
-
 // process is a running instance: our child, or one that an earlier run of this program started.
 type process struct {
 	pid int

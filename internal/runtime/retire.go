@@ -67,7 +67,7 @@ func (r *Runtime) remove(ctx context.Context, g *group, drain time.Duration) err
 	if err := r.endAll(ctx, g, drain); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(g.dir); err != nil {
+	if err := g.removeDir(); err != nil {
 		return err
 	}
 	// Folders that have become empty; one that others still use refuses.
@@ -85,6 +85,15 @@ func (r *Runtime) remove(ctx context.Context, g *group, drain time.Duration) err
 	close(g.gone)
 	r.log.InfoContext(ctx, "revision removed", "deployment", g.key.String())
 	return nil
+}
+
+// removeDir removes the folder while nobody is at work on the logs in it.
+func (g *group) removeDir() error {
+	for _, i := range g.instances {
+		i.logs.mu.Lock()
+		defer i.logs.mu.Unlock()
+	}
+	return os.RemoveAll(g.dir)
 }
 
 // endAll ends all processes of a deployment that is not supervised any more.
