@@ -1,0 +1,131 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/skyisland/skyisland/internal/api"
+	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/release"
+	"github.com/skyisland/skyisland/workflows"
+)
+
+const v1 = "/api/v1"
+
+func releasePath(id release.ID) string { return v1 + "/releases/" + id.String() }
+
+// Health asks whether the server is there. It needs no token.
+func (c *Client) Health(ctx context.Context) error {
+	return c.call(ctx, http.MethodGet, "/healthz", nil, nil, nil)
+}
+
+// Info is what the installation says of itself.
+func (c *Client) Info(ctx context.Context) (api.Info, error) {
+	var out api.Info
+	return out, c.call(ctx, http.MethodGet, v1+"/info", nil, nil, &out)
+}
+
+// Applications are all that the installation knows.
+func (c *Client) Applications(ctx context.Context) ([]release.Application, error) {
+	var out api.Applications
+	err := c.call(ctx, http.MethodGet, v1+"/applications", nil, nil, &out)
+	return out.Applications, err
+}
+
+// SaveApplication adds an application, or changes where it comes from.
+func (c *Client) SaveApplication(ctx context.Context, tenant, name, repository string) (release.Application, error) {
+	var out release.Application
+	path := v1 + "/applications/" + url.PathEscape(tenant) + "/" + url.PathEscape(name)
+	return out, c.call(ctx, http.MethodPut, path, nil, api.ApplicationBody{Repository: repository}, &out)
+}
+
+// Releases are those that match, the newest first.
+func (c *Client) Releases(ctx context.Context, filter api.ReleaseFilter) (api.ReleasePage, error) {
+	values := set(url.Values{}, "tenant", filter.Tenant, "application", filter.Application, "environment", filter.Environment,
+		"phase", string(filter.Phase), "before", filter.Before)
+	if filter.Limit > 0 {
+		values.Set("limit", strconv.Itoa(filter.Limit))
+	}
+	var out api.ReleasePage
+	return out, c.call(ctx, http.MethodGet, v1+"/releases", values, nil, &out)
+}
+
+// Release is how a release is.
+func (c *Client) Release(ctx context.Context, id release.ID) (release.Status, error) {
+	var out release.Status
+	return out, c.call(ctx, http.MethodGet, releasePath(id), nil, nil, &out)
+}
+
+// Instruct tells a release what to do, and returns when it has followed.
+func (c *Client) Instruct(ctx context.Context, id release.ID, what dispatch.Instruction, body api.InstructionBody) (workflows.Followed, error) {
+	var out workflows.Followed
+	return out, c.call(ctx, http.MethodPost, releasePath(id)+"/"+string(what), nil, body, &out)
+}
+
+// Alarm tells a release of an alarm.
+func (c *Client) Alarm(ctx context.Context, id release.ID, alarm release.Alarm) error {
+	return c.call(ctx, http.MethodPost, releasePath(id)+"/alarms", nil, alarm, nil)
+}
+
+// Decisions are what the rules answered for a release, oldest first.
+func (c *Client) Decisions(ctx context.Context, id release.ID) ([]api.Decision, error) {
+	var out api.Decisions
+	err := c.call(ctx, http.MethodGet, releasePath(id)+"/decisions", nil, nil, &out)
+	return out.Decisions, err
+}
+
+// Lane is how a lane is.
+func (c *Client) Lane(ctx context.Context, lane release.Lane) (workflows.LaneState, error) {
+	var out workflows.LaneState
+	return out, c.call(ctx, http.MethodGet, v1+"/lanes/"+lane.String(), nil, nil, &out)
+}
+
+// Traffic is where the traffic goes; an empty tenant or application is any.
+func (c *Client) Traffic(ctx context.Context, tenant, application string) (api.TrafficState, error) {
+	var out api.TrafficState
+	return out, c.call(ctx, http.MethodGet, v1+"/traffic", set(url.Values{}, "tenant", tenant, "application", application), nil, &out)
+}
+
+// Logs writes the lines of the instances that match to w. With Follow it goes on until ctx ends, which
+// is no error.
+func (c *Client) Logs(ctx context.Context, query api.LogQuery, w io.Writer) error {
+	values := set(url.Values{}, "component", query.Component, "revision", query.Revision, "unit", query.Unit)
+	if query.Tail > 0 {
+		values.Set("tail", strconv.Itoa(query.Tail))
+	}
+	if query.Follow {
+		values.Set("follow", "true")
+	}
+	return c.copy(ctx, v1+"/logs", values, w)
+}
+
+// BuildLog writes what a component's command of a release wrote to w.
+func (c *Client) BuildLog(ctx context.Context, id release.ID, component string, kind api.LogKind, w io.Writer) error {
+	return c.copy(ctx, releasePath(id)+"/logs", set(url.Values{}, "component", component, "kind", string(kind)), w)
+}
+
+func (c *Client) copy(ctx context.Context, path string, values url.Values, w io.Writer) error {
+	res, err := c.open(ctx, http.MethodGet, path, values, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if _, err := io.Copy(w, res.Body); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("read the log from %s: %w", c.base, err)
+	}
+	return nil
+}
+
+// set sets pairs of name and value, but for empty values.
+func set(values url.Values, pairs ...string) url.Values {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			values.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return values
+}

@@ -1,0 +1,159 @@
+// Package client speaks the API of package api. Every error it returns is a sentence for people; one
+// that the server gave is an [*Error], which programs can look into.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/api"
+)
+
+const (
+	// answerTimeout bounds one question; an instruction may wait for rules and a journal.
+	answerTimeout = 90 * time.Second
+	// answerLimit bounds an answer that is read as a whole, in bytes.
+	answerLimit = 32 << 20
+)
+
+// Client speaks to one server. It is safe for concurrent use.
+type Client struct {
+	base  *url.URL
+	token string
+	// http is for questions and streams alike; questions are bounded by their context.
+	http *http.Client
+}
+
+// New is a client of the server at an address such as http://127.0.0.1:7780. The token may be empty;
+// then only [Client.Health] is answered.
+func New(server, token string) (*Client, error) {
+	base, err := url.Parse(server)
+	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
+		return nil, fmt.Errorf("%q is not the address of a server: write http://host:port", server)
+	}
+	base.Path = strings.TrimSuffix(base.Path, "/")
+	return &Client{base: base, token: strings.TrimSpace(token), http: &http.Client{
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: answerTimeout, MaxResponseHeaderBytes: 64 << 10,
+			IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4,
+		},
+		// A token must not follow a redirect to somebody else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Server is the address the client speaks to.
+func (c *Client) Server() string { return c.base.String() }
+
+// Error is a server's refusal.
+type Error struct{ Problem api.Problem }
+
+// Error is the problem's sentence.
+func (e *Error) Error() string {
+	if e.Problem.Status >= http.StatusInternalServerError && e.Problem.Request != "" {
+		return e.Problem.Detail + " (request " + e.Problem.Request + ")"
+	}
+	return e.Problem.Detail
+}
+
+// UnreachableError is returned when no server answers at the address.
+type UnreachableError struct {
+	Server string
+	Err    error
+}
+
+// Error says where nobody answered, and what to do.
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("no server answers at %s (%v): start one, or name another with --server", e.Server, e.Err)
+}
+
+// Unwrap is why.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// open sends a request and returns an answer of 2xx, whose body is the caller's to close.
+func (c *Client) open(ctx context.Context, method, path string, values url.Values, body any) (*http.Response, error) {
+	var sent io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("write the request: %w", err)
+		}
+		sent = bytes.NewReader(encoded)
+	}
+	address := *c.base
+	address.Path += path
+	address.RawQuery = values.Encode()
+	req, err := http.NewRequestWithContext(ctx, method, address.String(), sent)
+	if err != nil {
+		return nil, fmt.Errorf("write the request: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if res.StatusCode/100 == 2 {
+		return res, nil
+	}
+	defer res.Body.Close()
+	return nil, c.refused(res)
+}
+
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("ask %s: %w", c.base, context.Cause(ctx))
+	}
+	// The address is in the sentence already.
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return &UnreachableError{Server: c.base.String(), Err: err}
+}
+
+// refused reads a problem. What answers without one is not our server, or something before it.
+func (c *Client) refused(res *http.Response) error {
+	data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return c.unreachable(res.Request.Context(), err)
+	}
+	var problem api.Problem
+	if json.Unmarshal(data, &problem) == nil && problem.Detail != "" && strings.HasPrefix(res.Header.Get("Content-Type"), api.ProblemType) {
+		problem.Status = res.StatusCode
+		return &Error{problem}
+	}
+	return fmt.Errorf("%s answered %s, and not as a Sky Island server would: is the address right?", c.base, res.Status)
+}
+
+// call asks a question and reads the answer into result.
+func (c *Client) call(ctx context.Context, method, path string, values url.Values, body, result any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %s", answerTimeout))
+	defer cancel()
+	res, err := c.open(ctx, method, path, values, body)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if result == nil {
+		_, err = io.Copy(io.Discard, io.LimitReader(res.Body, answerLimit))
+	} else {
+		err = json.NewDecoder(io.LimitReader(res.Body, answerLimit)).Decode(result)
+	}
+	if err != nil {
+		return fmt.Errorf("read the answer of %s: %w", c.base, err)
+	}
+	return nil
+}

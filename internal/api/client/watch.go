@@ -1,0 +1,164 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/api"
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+const (
+	// silence is how long a stream may be silent before it is taken for dead; the server says something
+	// every 10 s.
+	silence = 30 * time.Second
+	// eventLimit bounds one event, in bytes.
+	eventLimit = 8 << 20
+	// backoffFirst and backoffMost are the waits between attempts to connect again.
+	backoffFirst = 250 * time.Millisecond
+	backoffMost  = 10 * time.Second
+)
+
+// RetryError says that a watch is interrupted and goes on by itself after a while.
+type RetryError struct {
+	Err   error
+	After time.Duration
+}
+
+// Error says why.
+func (e *RetryError) Error() string { return e.Err.Error() }
+
+// Unwrap is why.
+func (e *RetryError) Unwrap() error { return e.Err }
+
+// Watch is a release's status now and whenever it changed, until it has ended. An interruption is
+// yielded as a [*RetryError], after which the watch goes on; any other error is the last thing yielded.
+// The end of ctx ends the watch without an error.
+func (c *Client) Watch(ctx context.Context, id release.ID) iter.Seq2[release.Status, error] {
+	return func(yield func(release.Status, error) bool) {
+		failures := 0
+		for {
+			var ended bool
+			err := c.follow(ctx, id, func(status release.Status) bool {
+				failures = 0
+				ended = !yield(status, nil) || status.Phase.Ended()
+				return !ended
+			})
+			if ended || ctx.Err() != nil {
+				return
+			}
+			if final(err) {
+				yield(release.Status{}, err)
+				return
+			}
+			retry := &RetryError{Err: err, After: backoff(failures)}
+			failures++
+			if !yield(release.Status{}, retry) || !wait(ctx, retry.After) {
+				return
+			}
+		}
+	}
+}
+
+// final says whether trying again would end the same way.
+func final(err error) bool {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.Problem.Status < http.StatusInternalServerError
+	}
+	var unreachable *UnreachableError
+	return !errors.As(err, &unreachable)
+}
+
+// backoff doubles with each failure in a row; the random part keeps many watchers from coming back
+// at the same moment.
+func backoff(failures int) time.Duration {
+	d := min(backoffFirst<<min(failures, 10), backoffMost)
+	return d/2 + rand.N(d/2) //nolint:gosec // it spreads load and guards nothing
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// follow reads one stream to its end, or until take wants no more. It returns why the stream ended.
+func (c *Client) follow(ctx context.Context, id release.ID, take func(release.Status) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	res, err := c.open(ctx, http.MethodGet, releasePath(id)+"/watch", nil, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	// A connection that died without a word would be waited for forever.
+	alive := time.AfterFunc(silence, cancel)
+	defer alive.Stop()
+	lines := bufio.NewScanner(res.Body)
+	lines.Buffer(make([]byte, 64<<10), eventLimit)
+	var name string
+	var data []byte
+	for lines.Scan() {
+		alive.Reset(silence)
+		field, value, _ := bytes.Cut(lines.Bytes(), []byte(":"))
+		value = bytes.TrimPrefix(value, []byte(" "))
+		switch {
+		case len(lines.Bytes()) == 0:
+			status, err := event(name, data)
+			if err != nil {
+				return err
+			}
+			if status != nil && !take(*status) {
+				return nil
+			}
+			name, data = "", nil
+		case string(field) == "event":
+			name = string(value)
+		case string(field) == "data":
+			data = append(data, value...)
+		}
+	}
+	err = lines.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("read the watch of release %s: %w", id, err)
+	}
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return &UnreachableError{Server: c.base.String(), Err: err}
+}
+
+// event reads one event; one of a kind that is not known here is nothing.
+func event(name string, data []byte) (*release.Status, error) {
+	switch name {
+	case api.EventStatus:
+		var status release.Status
+		if err := json.Unmarshal(data, &status); err != nil {
+			return nil, fmt.Errorf("read a status: %w", err)
+		}
+		return &status, nil
+	case api.EventProblem:
+		var problem api.Problem
+		if err := json.Unmarshal(data, &problem); err != nil {
+			return nil, fmt.Errorf("read a problem: %w", err)
+		}
+		return nil, &Error{problem}
+	default:
+		return nil, nil
+	}
+}

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// InstructionBody goes with an instruction. Who gives it is known from the token.
+type InstructionBody struct {
+	// Comment is kept with the instruction.
+	Comment string `json:"comment,omitempty"`
+	// PlanHash is the whole hash of the plan that the person was shown; approve and reject need it.
+	PlanHash string `json:"plan_hash,omitempty"`
+}
+
+// textLimit bounds what is kept of what somebody wrote, in bytes: it goes into a workflow's history.
+const textLimit = 4 << 10
+
+func (s *Server) instruct(w http.ResponseWriter, r *http.Request) {
+	id, err := idOf(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	what := dispatch.Instruction(r.PathValue("instruction"))
+	if all := dispatch.Instructions(); !slices.Contains(all, what) {
+		s.fail(w, r, missing("releases understand no %q: they understand %s", what, words(all)))
+		return
+	}
+	var body InstructionBody
+	if err := decode(w, r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if err := checkInstruction(what, body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), instructFor)
+	defer cancel()
+	followed, err := s.releases.Instruct(ctx, id, what, release.Instruction{
+		By: actor(r.Context()), Comment: body.Comment, PlanHash: body.PlanHash, At: time.Now().UTC(),
+	})
+	if err != nil {
+		s.fail(w, r, s.explainAbsence(r.Context(), id, err))
+		return
+	}
+	s.log.InfoContext(r.Context(), "instruction followed", "release", id.String(), "instruction", string(what), "actor", actor(r.Context()).Name)
+	reply(w, http.StatusOK, followed)
+}
+
+func checkInstruction(what dispatch.Instruction, body InstructionBody) error {
+	if len(body.Comment) > textLimit {
+		return badRequest("comment has %d bytes: at most %d are kept", len(body.Comment), textLimit)
+	}
+	if (what == dispatch.Approve || what == dispatch.Reject) && body.PlanHash == "" {
+		return badRequest("plan_hash is missing: %s answers for the plan that was shown, so send the release's plan_hash", what)
+	}
+	return nil
+}
+
+func words(all []dispatch.Instruction) string {
+	out := make([]string, len(all))
+	for i, one := range all {
+		out[i] = string(one)
+	}
+	return strings.Join(out, ", ")
+}
+
+// explainAbsence tells a release that ended so long ago that Temporal has forgotten it from one that
+// never was.
+func (s *Server) explainAbsence(ctx context.Context, id release.ID, err error) error {
+	if !errors.Is(err, release.ErrNotFound) {
+		return err
+	}
+	summary, recorded := s.records.Release(ctx, id)
+	switch {
+	case recorded == nil:
+		return fmt.Errorf("release %s is %s: %w", id, summary.Phase, release.ErrFinished)
+	case errors.Is(recorded, release.ErrNotFound):
+		return s.unknownRelease(ctx, id)
+	default:
+		return fmt.Errorf("read release %s: %w", id, recorded)
+	}
+}
+
+func (s *Server) alarm(w http.ResponseWriter, r *http.Request) {
+	id, err := idOf(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	var alarm release.Alarm
+	if err := decode(w, r, &alarm); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if alarm.Name == "" {
+		s.fail(w, r, badRequest("name is missing: it says which alarm it is"))
+		return
+	}
+	if len(alarm.Name)+len(alarm.Source)+len(alarm.Summary) > textLimit {
+		s.fail(w, r, badRequest("name, source and summary have more than %d bytes together", textLimit))
+		return
+	}
+	if alarm.Source == "" {
+		alarm.Source = actor(r.Context()).Name
+	}
+	if alarm.At.IsZero() {
+		alarm.At = time.Now().UTC()
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), askFor)
+	defer cancel()
+	if err := s.releases.Alarm(ctx, id, alarm); err != nil {
+		s.fail(w, r, s.explainAbsence(r.Context(), id, err))
+		return
+	}
+	s.log.InfoContext(r.Context(), "alarm passed on", "release", id.String(), "alarm", alarm.Name, "actor", actor(r.Context()).Name)
+	reply(w, http.StatusAccepted, struct {
+		Release release.ID    `json:"release"`
+		Alarm   release.Alarm `json:"alarm"`
+	}{id, alarm})
+}

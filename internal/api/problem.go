@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// Problem is why a request was not carried out: a problem document of RFC 9457.
+type Problem struct {
+	// Type is urn:skyisland:problem: and one of the codes, for programs.
+	Type string `json:"type"`
+	// Title is the status in words, Status its number.
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	// Detail is a sentence for people, with what would be right.
+	Detail string `json:"detail"`
+	// Request names the request in the server's log.
+	Request string `json:"request,omitempty"`
+}
+
+// ProblemType is the media type of a [Problem].
+const ProblemType = "application/problem+json"
+
+// The codes of problems.
+const (
+	CodeBadRequest   = "bad-request"
+	CodeUnauthorized = "unauthorized"
+	CodeNotFound     = "not-found"
+	CodeRefused      = "refused"
+	CodeFinished     = "finished"
+	CodeConflict     = "conflict"
+	CodeTooLarge     = "too-large"
+	CodeUnavailable  = "unavailable"
+	CodeInternal     = "internal"
+)
+
+const problemPrefix = "urn:skyisland:problem:"
+
+// Code is the problem's code without its prefix.
+func (p Problem) Code() string {
+	if len(p.Type) < len(problemPrefix) {
+		return p.Type
+	}
+	return p.Type[len(problemPrefix):]
+}
+
+// fault is an error that knows its status, its code and its sentence for the caller.
+type fault struct {
+	status   int
+	code     string
+	sentence string
+}
+
+func (f *fault) Error() string { return f.sentence }
+
+func badRequest(format string, args ...any) error {
+	return &fault{http.StatusBadRequest, CodeBadRequest, fmt.Sprintf(format, args...)}
+}
+
+func missing(format string, args ...any) error {
+	return &fault{http.StatusNotFound, CodeNotFound, fmt.Sprintf(format, args...)}
+}
+
+// problemOf turns an error into what the caller is told.
+func problemOf(err error) Problem {
+	var known *fault
+	var refused *dispatch.RefusedError
+	switch {
+	case errors.As(err, &known):
+		return newProblem(known.status, known.code, known.sentence)
+	case errors.As(err, &refused):
+		return newProblem(http.StatusConflict, CodeRefused, refused.Error())
+	case errors.Is(err, release.ErrFinished):
+		return newProblem(http.StatusConflict, CodeFinished, err.Error())
+	case errors.Is(err, release.ErrConflict):
+		return newProblem(http.StatusConflict, CodeConflict, err.Error())
+	case errors.Is(err, release.ErrNotFound):
+		return newProblem(http.StatusNotFound, CodeNotFound, err.Error())
+	case temporalAway(err):
+		return newProblem(http.StatusServiceUnavailable, CodeUnavailable,
+			"Temporal does not answer at the moment, so releases cannot be asked or told anything; try again shortly")
+	default:
+		// What went wrong may name addresses and files that are nobody's business outside.
+		return newProblem(http.StatusInternalServerError, CodeInternal, "something went wrong on the server; its log says more under this request's name")
+	}
+}
+
+func newProblem(status int, code, detail string) Problem {
+	return Problem{Type: problemPrefix + code, Title: http.StatusText(status), Status: status, Detail: detail}
+}
+
+// temporalAway says whether nothing is wrong but that Temporal cannot answer now.
+func temporalAway(err error) bool {
+	var unavailable *serviceerror.Unavailable
+	var late *serviceerror.DeadlineExceeded
+	var busy *serviceerror.ResourceExhausted
+	return errors.As(err, &unavailable) || errors.As(err, &late) || errors.As(err, &busy) ||
+		errors.Is(err, context.DeadlineExceeded)
+}
+
+// fail answers with a problem. What is the server's own fault is logged; what is the caller's is not.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	problem := problemOf(err)
+	problem.Request = requestName(r.Context())
+	if problem.Status >= http.StatusInternalServerError && r.Context().Err() == nil {
+		s.log.ErrorContext(r.Context(), "request failed", "request", problem.Request, "method", r.Method, "path", r.URL.Path,
+			"status", problem.Status, "error", err)
+	}
+	if problem.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.Header().Set("Content-Type", ProblemType)
+	w.WriteHeader(problem.Status)
+	// A client that went away is no concern of ours.
+	_ = json.NewEncoder(w).Encode(problem)
+}
+
+// reply answers with a value.
+func reply(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value)
+}

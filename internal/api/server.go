@@ -1,0 +1,125 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/release"
+	"github.com/skyisland/skyisland/workflows"
+)
+
+// Releases speaks to releases that are under way. [dispatch.Dispatcher] is one.
+type Releases interface {
+	Instruct(ctx context.Context, id release.ID, what dispatch.Instruction, in release.Instruction) (workflows.Followed, error)
+	Status(ctx context.Context, id release.ID) (release.Status, error)
+	Lane(ctx context.Context, lane release.Lane) (workflows.LaneState, error)
+	Alarm(ctx context.Context, id release.ID, alarm release.Alarm) error
+}
+
+// Records are what is kept after a release has ended, and what is searched.
+type Records interface {
+	// Releases are those that match, the newest first, and the cursor of the next page; "" when
+	// there is none. A cursor that this store did not give is an error.
+	Releases(ctx context.Context, filter ReleaseFilter) ([]release.Summary, string, error)
+	// Release is [release.ErrNotFound] for one that was never recorded.
+	Release(ctx context.Context, id release.ID) (release.Summary, error)
+	// Entries are what happened to a release, oldest first.
+	Entries(ctx context.Context, id release.ID) ([]release.Entry, error)
+	// Decisions are what the rules answered for a release, oldest first.
+	Decisions(ctx context.Context, id release.ID) ([]Decision, error)
+	Applications(ctx context.Context) ([]release.Application, error)
+	// SaveApplication adds an application, or replaces the one of its name.
+	SaveApplication(ctx context.Context, application release.Application) error
+}
+
+// Options are what a server is made of. All but Log is required.
+type Options struct {
+	Releases Releases
+	Records  Records
+	Traffic  Traffic
+	Logs     Logs
+	// Tokens are who may use the API; nobody else may.
+	Tokens []Token
+	Info   Info
+	// Log takes what operators should see; nil discards it.
+	Log *slog.Logger
+}
+
+// Server answers the API. It is safe for concurrent use.
+type Server struct {
+	releases Releases
+	records  Records
+	traffic  Traffic
+	logs     Logs
+	keys     []key
+	info     Info
+	log      *slog.Logger
+	watches  *watches
+	// closing ends streams, which would otherwise outlast any shutdown.
+	closing   chan struct{}
+	closeOnce sync.Once
+}
+
+// New is a server; mount its [Server.Handler]. It fails when something is missing or a token is
+// there twice.
+func New(o Options) (*Server, error) {
+	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil {
+		return nil, errors.New("api: releases, records, traffic and logs are all needed")
+	}
+	keys, err := newKeys(o.Tokens)
+	if err != nil {
+		return nil, err
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs,
+		keys: keys, info: o.Info, log: o.Log, closing: make(chan struct{}),
+	}
+	s.watches = newWatches(s.status)
+	return s, nil
+}
+
+// Close ends all streams, so that the HTTP server can shut down. Later streams end at once. Give it to
+// [http.Server.RegisterOnShutdown].
+func (s *Server) Close() { s.closeOnce.Do(func() { close(s.closing) }) }
+
+// Handler is the whole API, from /healthz and /api/v1 on.
+func (s *Server) Handler() http.Handler {
+	const releases = "/api/v1/releases/{tenant}/{application}/{environment}/{number}"
+
+	v1 := http.NewServeMux()
+	v1.HandleFunc("GET /api/v1/info", s.showInfo)
+	v1.HandleFunc("GET /api/v1/applications", s.listApplications)
+	v1.HandleFunc("PUT /api/v1/applications/{tenant}/{application}", s.saveApplication)
+	v1.HandleFunc("GET /api/v1/releases", s.listReleases)
+	v1.HandleFunc("GET "+releases, s.showRelease)
+	v1.HandleFunc("GET "+releases+"/watch", s.watchRelease)
+	v1.HandleFunc("GET "+releases+"/decisions", s.listDecisions)
+	v1.HandleFunc("GET "+releases+"/logs", s.showBuildLog)
+	v1.HandleFunc("POST "+releases+"/alarms", s.alarm)
+	v1.HandleFunc("POST "+releases+"/{instruction}", s.instruct)
+	v1.HandleFunc("GET /api/v1/lanes/{tenant}/{application}/{environment}", s.showLane)
+	v1.HandleFunc("GET /api/v1/traffic", s.showTraffic)
+	v1.HandleFunc("GET /api/v1/logs", s.showInstanceLogs)
+	v1.HandleFunc("/", s.unknownRoute)
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.health)
+	mux.Handle("/", s.authenticated(v1))
+	return s.guarded(mux)
+}
+
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+func (s *Server) unknownRoute(w http.ResponseWriter, r *http.Request) {
+	s.fail(w, r, missing("there is no %s %s; docs/api.md lists what there is", r.Method, r.URL.Path))
+}

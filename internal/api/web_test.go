@@ -1,0 +1,16 @@
+package api_test
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"github.com/skyisland/skyisland/internal/api"
+)
+
+// newWeb serves a server until the test ends.
+func newWeb(t *testing.T, server *api.Server) string {
+	t.Helper()
+	web := httptest.NewServer(server.Handler())
+	t.Cleanup(web.Close)
+	return web.URL
+}
