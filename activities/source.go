@@ -15,8 +15,8 @@ import (
 // ManifestFile is the manifest's place in a repository.
 const ManifestFile = "skyisland.yaml"
 
-// manifestLimit bounds a manifest, in bytes.
-const manifestLimit = 256 << 10
+// ManifestLimit bounds a manifest, in bytes.
+const ManifestLimit = 256 << 10
 
 // Repositories is what these activities need of git. An unknown commit or file is [release.ErrNotFound].
 type Repositories interface {
@@ -56,12 +56,9 @@ func (s *Source) Resolve(ctx context.Context, in ResolveInput) (ResolveResult, e
 	if err := s.Repositories.Fetch(ctx, req.Repository, req.Commit); err != nil {
 		return ResolveResult{}, sourceError(err, "fetch commit "+req.Commit)
 	}
-	data, err := s.Repositories.ReadFile(ctx, req.Repository, req.Commit, ManifestFile, manifestLimit)
+	data, err := s.Repositories.ReadFile(ctx, req.Repository, req.Commit, ManifestFile, ManifestLimit)
 	if errors.Is(err, release.ErrNotFound) {
-		return ResolveResult{}, manifestError(release.Problems{{
-			File: ManifestFile, Message: "the commit has no such file",
-			Fix: "add one to the root of the repository: skyisland init writes it",
-		}})
+		return ResolveResult{}, manifestError(release.Problems{ManifestMissing()})
 	}
 	if err != nil {
 		return ResolveResult{}, sourceError(err, "read "+ManifestFile)
@@ -74,6 +71,14 @@ func (s *Source) Resolve(ctx context.Context, in ResolveInput) (ResolveResult, e
 		return ResolveResult{}, manifestError(problems)
 	}
 	return ResolveResult{Spec: spec}, nil
+}
+
+// ManifestMissing is the problem of a commit without a manifest.
+func ManifestMissing() release.Problem {
+	return release.Problem{
+		File: ManifestFile, Message: "the commit has no such file",
+		Fix: "add one to the root of the repository: skyisland init writes it",
+	}
 }
 
 // check compares the manifest with the lane and with what the installation has.
