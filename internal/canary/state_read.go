@@ -58,6 +58,11 @@ func (in *stateJSON) readWealth(t *Test) error {
 	if !inRange(in.MaxLn, 0, math.MaxFloat64) || !inRange(in.Absolute.MaxLn, 0, math.MaxFloat64) {
 		return fmt.Errorf("max_ln: %w", errState)
 	}
+	for _, l := range in.Split {
+		if !inRange(l, -1e15, 1e15) {
+			return fmt.Errorf("split %v: %w", l, errState)
+		}
+	}
 	t.wealth.cash = in.Cash
 	for s := range in.Logs {
 		if err := fromLogs(t.wealth.logs[s], in.Logs[s]); err != nil {
@@ -72,6 +77,11 @@ func (in *stateJSON) readWealth(t *Test) error {
 	if err := fromLogs(t.absolute.logs, a.Logs); err != nil {
 		return fmt.Errorf("absolute l: %w", err)
 	}
+	// Wealth that is all gone cannot come from betting: no bettor ever stakes all it has on one outcome.
+	lnM, _ := t.wealth.evidence(&t.cfg)
+	if math.IsInf(lnM, 0) || math.IsInf(t.absolute.evidence(), 0) {
+		return errors.New("neither cash nor wealth is left")
+	}
 	return nil
 }
 
@@ -81,6 +91,9 @@ func fromLogs(logs []float64, in []logNumber) error {
 		return fmt.Errorf("has %d bettors, want %d", len(in), len(logs))
 	}
 	for i, l := range in {
+		if !math.IsInf(float64(l), -1) && !inRange(float64(l), -1e15, 1e15) {
+			return fmt.Errorf("log wealth %v: %w", float64(l), errState)
+		}
 		logs[i] = float64(l)
 	}
 	return nil

@@ -175,6 +175,14 @@ func TestDamagedStateIsRefusedWhole(t *testing.T) {
 	}
 }
 
+func TestStateWithoutWealthIsRefused(t *testing.T) {
+	state, _ := newRig(t, worked()).test.MarshalJSON()
+	broke := bytes.Replace(state, []byte(`"cash":1,`), []byte(`"cash":0,`), 1)
+	if err := new(Test).UnmarshalJSON(broke); err == nil || !strings.Contains(err.Error(), "wealth") {
+		t.Errorf("got %v, want a word about the wealth", err)
+	}
+}
+
 func FuzzState(f *testing.F) {
 	r := newRig(f, worked())
 	fresh, _ := r.test.MarshalJSON()
