@@ -33,6 +33,7 @@ func TestMarks(t *testing.T) {
 		{"an answer between the body thresholds is slow for stable", fixed, Stable, Answered, 110 * ms, Marks{good(110 * ms), good(110 * ms), bad(body), good(tail)}},
 		{"and not slow for the canary", fixed, Canary, Answered, 110 * ms, Marks{good(110 * ms), good(110 * ms), good(body), good(tail)}},
 		{"a slow answer is slow for both", fixed, Canary, Answered, 250 * ms, Marks{good(250 * ms), good(250 * ms), bad(body), bad(tail)}},
+		{"at the canary threshold itself it was unanswered", fixed, Canary, Answered, body, Marks{good(body), good(body), bad(body), good(tail)}},
 		{"a fast failure is an error and not slow", fixed, Canary, Failed, 5 * ms, Marks{bad(5 * ms), good(5 * ms), good(body), good(tail)}},
 		{"a refusal is the client's error", fixed, Stable, Refused, 5 * ms, Marks{good(5 * ms), bad(5 * ms), good(body), good(tail)}},
 		{"a client that leaves early says nothing", fixed, Canary, Aborted, 50 * ms, Marks{}},

@@ -77,6 +77,20 @@ func TestGatewayThatLeftIsNotMissed(t *testing.T) {
 	}
 }
 
+func TestGatewayThatComesBackHasTimeToSpeak(t *testing.T) {
+	r := newRig(t, worked())
+	_ = r.test.Expect([]string{"g"}, r.now)
+	_ = r.test.Expect(nil, r.now)
+	r.pass(time.Minute)
+	if v := r.verdict(); len(v.Silent) > 0 {
+		t.Errorf("nobody is expected, yet %v is silent", v.Silent)
+	}
+	_ = r.test.Expect([]string{"g"}, r.now)
+	if v := r.verdict(); len(v.Silent) > 0 {
+		t.Errorf("just expected, yet %v is silent", v.Silent)
+	}
+}
+
 func TestEvidenceLostForGoodStartsANewRun(t *testing.T) {
 	leave := func(r *rig) { _ = r.test.Expect([]string{"other"}, r.now) }
 	rerun := func(r *rig) {
