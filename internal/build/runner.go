@@ -201,7 +201,7 @@ func verdict(ctx, parent context.Context, command release.Command, result Result
 	case errors.As(context.Cause(ctx), &timeout):
 		return &TimeoutError{After: timeout.After, Tail: result.Tail}
 	case errors.As(err, &exit):
-		return &ExitError{Code: result.ExitCode, Status: exit.ProcessState.String(), Tail: result.Tail}
+		return &ExitError{Code: result.ExitCode, Status: exit.String(), Tail: result.Tail}
 	case errors.Is(err, exec.ErrWaitDelay):
 		// The command ended well; a child it forgot held its output, and is gone by now.
 		return nil

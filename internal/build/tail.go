@@ -23,7 +23,7 @@ type tail struct {
 }
 
 // escapes are terminal control sequences: CSI, OSC up to its end, and the two-byte kind.
-var escapes = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])`)
+var escapes = regexp.MustCompile(`\x1b(\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|\][^\x07\x1b]*(\x07|\x1b\\)?|[\x40-\x5a\x5c-\x5f])`)
 
 func (t *tail) add(p []byte) {
 	for len(p) > 0 {
