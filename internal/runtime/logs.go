@@ -224,7 +224,7 @@ func readAt(name string, offset int64) ([]byte, error) {
 }
 
 // escapes are terminal control sequences, which must not reach the terminal of who reads a log.
-var escapes = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])`)
+var escapes = regexp.MustCompile(`\x1b(\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|\][^\x07\x1b]*(\x07|\x1b\\)?|[\x40-\x5a\x5c-\x5f])`)
 
 // line is a line as it can be shown.
 func (i *instance) line(raw []byte, at time.Time) Line {

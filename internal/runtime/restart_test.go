@@ -76,7 +76,6 @@ func TestHealthIsWatched(t *testing.T) {
 
 // countingClock waits almost nothing and remembers what was asked for.
 type countingClock struct {
-	systemClock
 	waits chan time.Duration
 	// ahead is how much later it is than the system says.
 	ahead *atomic.Int64

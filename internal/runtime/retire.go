@@ -91,9 +91,12 @@ func (r *Runtime) remove(ctx context.Context, g *group, drain time.Duration) err
 func (g *group) removeDir() error {
 	for _, i := range g.instances {
 		i.logs.mu.Lock()
-		defer i.logs.mu.Unlock()
 	}
-	return os.RemoveAll(g.dir)
+	err := os.RemoveAll(g.dir)
+	for _, i := range g.instances {
+		i.logs.mu.Unlock()
+	}
+	return err
 }
 
 // endAll ends all processes of a deployment that is not supervised any more.

@@ -108,8 +108,7 @@ func (i *instance) rotate(limit int64) error {
 	if err != nil {
 		return err
 	}
-	times, err := os.Stat(name + ".times")
-	if info.Size() <= limit && (err != nil || times.Size() <= limit/4) {
+	if info.Size() <= limit && sizeOf(name+".times") <= limit/4 {
 		return nil
 	}
 	for _, kind := range []string{"", ".times"} {
@@ -135,7 +134,19 @@ func (i *instance) rotate(limit int64) error {
 	if err := appendMarks(name+".1.times", kept...); err != nil {
 		return err
 	}
-	return os.Remove(name + ".times")
+	if err := os.Remove(name + ".times"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// sizeOf is 0 for what is not there.
+func sizeOf(name string) int64 {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // copyFrom makes to what from holds after an offset.
