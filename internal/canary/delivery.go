@@ -86,9 +86,9 @@ func (t *Test) Expect(gateways []string, at time.Time) error {
 	now := t.clock(at)
 	lost := false
 	for name, s := range t.senders {
-		s.expected = slices.Contains(gateways, name)
-		if !s.expected && len(s.gaps) > 0 {
-			lost = true
+		if !slices.Contains(gateways, name) {
+			s.expected = false
+			lost = lost || len(s.gaps) > 0
 		}
 	}
 	for _, name := range gateways {
