@@ -106,7 +106,7 @@ func TestApplyRefusesWithoutSideEffects(t *testing.T) {
 		want string
 	}{
 		{"no gateway", func(b *Batch) { b.Gateway = "" }, "gateway"},
-		{"long gateway", func(b *Batch) { b.Gateway = strings.Repeat("g", 65) }, "gateway"},
+		{"long gateway", func(b *Batch) { b.Gateway = strings.Repeat("g", 257) }, "gateway"},
 		{"no sequence number", func(b *Batch) { b.Seq = 0 }, "seq"},
 		{"negative version", func(b *Batch) { b.WeightVersion = -1 }, "weight_version"},
 		{"unknown version", func(b *Batch) { b.WeightVersion = 9; b.StableRequests = 1 }, "weight version unknown"},

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	maxGatewayName   = 64
+	maxGatewayName   = 256
 	maxCount         = 1 << 40
 	maxBatchSessions = 4096
 )
@@ -17,7 +17,7 @@ const (
 // verdicts of several weight versions are due it sends a batch for each. Batches of different gateways
 // and of different weight versions commute.
 type Batch struct {
-	// Gateway names the sender, 1 to 64 bytes, unique among the gateways of the route.
+	// Gateway names the sender, 1 to 256 bytes, unique among all senders of the test.
 	Gateway string `json:"gateway"`
 	// Run tells the lives of one gateway apart: a process that starts again takes a higher one (its
 	// start time will do) and counts Seq from 1.

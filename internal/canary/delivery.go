@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	maxGateways = 64
-	maxGaps     = 8 // separate gaps remembered for one gateway
+	maxGateways = 256 // gateways times routes: a group of 22 components behind 10 gateways has 220
+	maxGaps     = 8   // separate gaps remembered for one gateway
 )
 
 // ErrTooManyGateways means that more gateways report than a test can follow.
