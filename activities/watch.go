@@ -38,16 +38,24 @@ func (w *Watch) Watch(ctx context.Context, in WatchInput) (WatchResult, error) {
 	for _, unit := range in.Units {
 		watch.observers = append(watch.observers, w.Observers(unit)...)
 	}
-	result, err := watch.run(ctx, func(beat WatchBeat) { activity.RecordHeartbeat(ctx, beat) })
+	running, leave := context.WithCancel(ctx)
+	defer leave()
+	stopping := activity.GetWorkerStopChannel(ctx)
+	go func() {
+		select {
+		case <-stopping:
+			leave()
+		case <-running.Done():
+		}
+	}()
+	result, err := watch.run(running, func(beat WatchBeat) { activity.RecordHeartbeat(ctx, beat) })
 	if err != nil {
 		return result, fmt.Errorf("watch release %s: %w", in.Release, err)
 	}
-	select {
-	case <-activity.GetWorkerStopChannel(ctx):
-		if result.End == WatchStopped {
-			return result, errWorkerStops
-		}
-	default:
+	if result.End == WatchStopped && ctx.Err() == nil {
+		// Nobody called the watch off: the worker goes. What was judged last goes along.
+		activity.RecordHeartbeat(ctx, WatchBeat{Evidence: result.Evidence, Result: result})
+		return result, errWorkerStops
 	}
 	return result, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ type watching struct {
 	// routes is what each observer said last of each route, renewed when its leases were.
 	routes  map[string]map[string]Observation
 	renewed map[string]time.Time
+	// spoke is when each observer was heard last, here what the test expects now.
+	spoke map[string]time.Time
+	here  []string
 	// applied is when every gateway had the goal; blind since when the canary has had no requests.
 	applied time.Time
 	blind   time.Time
@@ -37,7 +41,7 @@ type heard struct {
 func newWatching(in WatchInput, beat *WatchBeat, now time.Time) (*watching, error) {
 	w := &watching{
 		in: in, cursors: map[string]map[string]Cursor{}, routes: map[string]map[string]Observation{},
-		renewed: map[string]time.Time{}, applied: in.Applied, blind: in.BlindSince,
+		renewed: map[string]time.Time{}, spoke: map[string]time.Time{}, applied: in.Applied, blind: in.BlindSince,
 	}
 	state := in.State
 	if beat != nil {
@@ -66,8 +70,8 @@ func newWatching(in WatchInput, beat *WatchBeat, now time.Time) (*watching, erro
 
 // run listens to the gateways until there is something to say, or ctx ends.
 func (w *watching) run(ctx context.Context, beat func(WatchBeat)) (WatchResult, error) {
-	if err := w.test.Expect(w.senders(), time.Now()); err != nil {
-		return WatchResult{}, err
+	for _, observer := range w.observers {
+		w.spoke[observer.Name()] = time.Now()
 	}
 	listening, stop := context.WithCancel(ctx)
 	var speaking sync.WaitGroup
@@ -93,6 +97,9 @@ func (w *watching) run(ctx context.Context, beat func(WatchBeat)) (WatchResult, 
 			w.test.Tick(time.Now())
 		}
 		now := time.Now()
+		if err := w.expect(now); err != nil {
+			return WatchResult{}, err
+		}
 		w.renew(listening, &speaking, now)
 		if end := w.judge(now); end != "" {
 			return w.result(end, now)
@@ -152,17 +159,30 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// senders are the names under which the gateways' evidence enters the test.
-func (w *watching) senders() []string {
-	var out []string
+// expect tells the test which gateways to hear from. The evidence of one that is silent is missed for
+// as long as its lease lasts. After that it has returned to stable by itself, or is gone: it must
+// not keep what the others saw from being judged.
+func (w *watching) expect(now time.Time) error {
+	var here []string
 	for _, observer := range w.observers {
+		if now.Sub(w.spoke[observer.Name()]) > w.in.Lease.Std() {
+			continue
+		}
 		for _, key := range w.keys() {
-			out = append(out, sender(observer, key))
+			here = append(here, sender(observer, key))
 		}
 	}
-	return out
+	if slices.Equal(here, w.here) {
+		return nil
+	}
+	w.here = here
+	if err := w.test.Expect(here, now); err != nil {
+		return fmt.Errorf("name the gateways to the test: %w", err)
+	}
+	return nil
 }
 
+// sender is the name under which a gateway's evidence on a route enters the test.
 func sender(observer Observer, key string) string { return observer.Name() + " " + key }
 
 // keys are the routes that move.
@@ -177,6 +197,7 @@ func (w *watching) keys() []string {
 // take counts what a gateway said.
 func (w *watching) take(h heard, now time.Time) error {
 	name := h.observer.Name()
+	w.spoke[name] = now
 	if w.cursors[name] == nil {
 		w.cursors[name] = map[string]Cursor{}
 	}
