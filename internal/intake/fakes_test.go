@@ -1,0 +1,291 @@
+package intake
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+const (
+	commitA = "6113728f27ae82c7b1a177c8d03f9e96e0adf246"
+	commitB = "0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c"
+	commitC = "1111111111111111111111111111111111111111"
+	zero    = "0000000000000000000000000000000000000000"
+)
+
+var errAway = errors.New("nobody there")
+
+// memoryInbox is an inbox that forgets at exit. fail, when set, is asked before each call.
+type memoryInbox struct {
+	mu       sync.Mutex
+	events   map[int64]Event
+	ids      map[string]int64
+	until    map[int64]time.Time
+	why      map[int64]string
+	outcomes map[int64]Outcome
+	settles  map[int64]int
+	fail     func(call string, id int64) error
+}
+
+func newInbox() *memoryInbox {
+	return &memoryInbox{
+		events: map[int64]Event{}, ids: map[string]int64{}, until: map[int64]time.Time{},
+		why: map[int64]string{}, outcomes: map[int64]Outcome{}, settles: map[int64]int{},
+		fail: func(string, int64) error { return nil },
+	}
+}
+
+func (m *memoryInbox) Accept(ctx context.Context, event Event) (int64, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := cmp.Or(ctx.Err(), m.fail("accept", 0)); err != nil {
+		return 0, false, err
+	}
+	key := event.Source + " " + event.Delivery
+	if id, ok := m.ids[key]; ok {
+		return id, true, nil
+	}
+	event.ID = int64(len(m.events) + 1)
+	m.events[event.ID], m.ids[key] = event, event.ID
+	return event.ID, false, nil
+}
+
+func (m *memoryInbox) Pending(ctx context.Context, now time.Time, limit int) ([]Event, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := cmp.Or(ctx.Err(), m.fail("pending", 0)); err != nil {
+		return nil, err
+	}
+	var due []Event
+	for _, id := range slices.Sorted(maps.Keys(m.events)) {
+		if _, done := m.outcomes[id]; !done && !m.until[id].After(now) && len(due) < limit {
+			due = append(due, m.events[id])
+		}
+	}
+	return due, nil
+}
+
+func (m *memoryInbox) Settle(ctx context.Context, id int64, outcome Outcome) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := cmp.Or(ctx.Err(), m.fail("settle", id)); err != nil {
+		return err
+	}
+	m.settles[id]++
+	if _, done := m.outcomes[id]; !done {
+		m.outcomes[id] = outcome
+	}
+	return nil
+}
+
+func (m *memoryInbox) Postpone(ctx context.Context, id int64, why string, until time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := cmp.Or(ctx.Err(), m.fail("postpone", id)); err != nil {
+		return err
+	}
+	m.why[id], m.until[id] = why, until
+	return nil
+}
+
+func (m *memoryInbox) Outcome(ctx context.Context, id int64) (Outcome, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := cmp.Or(ctx.Err(), m.fail("outcome", id)); err != nil {
+		return Outcome{}, false, err
+	}
+	if _, ok := m.events[id]; !ok {
+		return Outcome{}, false, release.ErrNotFound
+	}
+	outcome, done := m.outcomes[id]
+	return outcome, done, nil
+}
+
+// count is how many events are kept.
+func (m *memoryInbox) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.events)
+}
+
+// failing makes one call fail from now on; no name makes none fail.
+func (m *memoryInbox) failing(call string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = func(c string, _ int64) error {
+		if c == call {
+			return errAway
+		}
+		return nil
+	}
+}
+
+// lanes answers as the lanes do: a key it knows is a duplicate. before, when set, is asked first.
+type lanes struct {
+	mu       sync.Mutex
+	requests []release.Request
+	seen     map[string]release.ID
+	numbers  map[release.Lane]int
+	before   func(ctx context.Context, req release.Request) error
+}
+
+func newLanes() *lanes {
+	return &lanes{seen: map[string]release.ID{}, numbers: map[release.Lane]int{}}
+}
+
+func (l *lanes) Submit(ctx context.Context, req release.Request) (release.Submission, error) {
+	if l.before != nil {
+		if err := l.before(ctx, req); err != nil {
+			return release.Submission{}, err
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := req.Lane.String() + " " + req.Key
+	if id, ok := l.seen[key]; ok {
+		return release.Submission{Release: id, Answer: release.Duplicate, Message: "this is release " + id.String() + " already"}, nil
+	}
+	l.requests = append(l.requests, req)
+	l.numbers[req.Lane]++
+	id := release.ID{Lane: req.Lane, Number: l.numbers[req.Lane]}
+	l.seen[key] = id
+	switch {
+	case len(req.Problems) > 0:
+		return release.Submission{Release: id, Answer: release.Rejected, Message: "release " + id.String() + " is refused\n" + req.Problems.Error()}, nil
+	case id.Number > 1:
+		return release.Submission{Release: id, Answer: release.Superseding, Message: "release " + id.String() + " takes the lane"}, nil
+	}
+	return release.Submission{Release: id, Answer: release.Started, Message: "release " + id.String() + " has started"}, nil
+}
+
+// commits are the commits that were asked for, in order.
+func (l *lanes) commits() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var commits []string
+	for _, req := range l.requests {
+		commits = append(commits, req.Commit)
+	}
+	return commits
+}
+
+// registry is applications by the full name of their repository.
+type registry struct {
+	mu    sync.Mutex
+	known map[string]release.Application
+	saved []release.Application
+	err   error
+}
+
+func (r *registry) ApplicationByRepository(_ context.Context, fullName, _ string) (release.Application, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	application, ok := r.known[fullName]
+	if !ok {
+		return application, cmp.Or(r.err, fmt.Errorf("application of %s: %w", fullName, release.ErrNotFound))
+	}
+	return application, r.err
+}
+
+func (r *registry) Applications(context.Context) ([]release.Application, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.known)), r.err
+}
+
+func (r *registry) SaveApplication(_ context.Context, application release.Application) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.saved = append(r.saved, application)
+	return r.err
+}
+
+// manifestsFunc reads manifests as the test says.
+type manifestsFunc func(ctx context.Context, commit string) (Routes, error)
+
+func (f manifestsFunc) Routes(ctx context.Context, _ release.Application, commit string) (Routes, error) {
+	return f(ctx, commit)
+}
+
+// fixture is a router between fakes.
+type fixture struct {
+	*Router
+	inbox    *memoryInbox
+	lanes    *lanes
+	registry *registry
+	// routes are those of every commit, unless manifests is replaced.
+	routes    Routes
+	manifests manifestsFunc
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{
+		inbox: newInbox(), lanes: newLanes(),
+		registry: &registry{known: map[string]release.Application{
+			"acme/checkout": {Tenant: "acme", Name: "checkout", Repository: "https://robot:hunter2@git.example/acme/checkout.git"},
+			"acme/search":   {Tenant: "acme", Name: "search", Repository: "https://git.example/acme/search.git"},
+		}},
+		routes: Routes{Branches: map[string][]string{"main": {"production"}}, Concurrency: map[string]release.Concurrency{"production": release.Queue}},
+	}
+	f.manifests = func(context.Context, string) (Routes, error) { return f.routes, nil }
+	read := manifestsFunc(func(ctx context.Context, commit string) (Routes, error) { return f.manifests(ctx, commit) })
+	f.Router = NewRouter(f.inbox, f.registry, read, f.lanes, slog.New(slog.DiscardHandler))
+	return f
+}
+
+// accept puts an event into the inbox and returns its ID.
+func (f *fixture) accept(t *testing.T, kind, delivery, body string) int64 {
+	t.Helper()
+	id, _, err := f.inbox.Accept(t.Context(), Event{Source: "github", Delivery: delivery, Kind: kind, Body: []byte(body), ReceivedAt: time.Now().UTC()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// push puts a push to main of acme/checkout into the inbox.
+func (f *fixture) push(t *testing.T, delivery, before, after string) int64 {
+	t.Helper()
+	return f.accept(t, "push", delivery, pushBody("acme/checkout", "refs/heads/main", before, after))
+}
+
+// once has every event handed on whose turn it is.
+func (f *fixture) once(t *testing.T) {
+	t.Helper()
+	if err := f.Once(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// outcome is what became of an event, and fails the test while there is nothing.
+func (f *fixture) outcome(t *testing.T, id int64) Outcome {
+	t.Helper()
+	outcome, done, err := f.inbox.Outcome(t.Context(), id)
+	if err != nil || !done {
+		t.Fatalf("event %d: settled %t, error %v; it waits because %q", id, done, err, f.inbox.why[id])
+	}
+	return outcome
+}
+
+// pending fails the test when an event has an outcome.
+func (f *fixture) pending(t *testing.T, id int64) {
+	t.Helper()
+	outcome, done, err := f.inbox.Outcome(t.Context(), id)
+	if err != nil || done {
+		t.Fatalf("event %d: outcome %+v, error %v; want none yet", id, outcome, err)
+	}
+}
+
+func pushBody(repository, ref, before, after string) string {
+	return fmt.Sprintf(`{"ref":%q,"before":%q,"after":%q,"repository":{"full_name":%q}}`, ref, before, after, repository)
+}

@@ -1,0 +1,192 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// namesLimit bounds how many names a message lists.
+const namesLimit = 20
+
+// Submitter hands a request to its lane.
+type Submitter interface {
+	// Submit is asked again, with the same key, whenever its answer may have been lost; the lane
+	// then answers [release.Duplicate] or what it answered before.
+	Submit(ctx context.Context, req release.Request) (release.Submission, error)
+}
+
+// Applications is what the installation releases.
+type Applications interface {
+	// ApplicationByRepository is [release.ErrNotFound] for a repository nobody registered.
+	ApplicationByRepository(ctx context.Context, fullName, cloneURL string) (release.Application, error)
+	Applications(ctx context.Context) ([]release.Application, error)
+	SaveApplication(ctx context.Context, application release.Application) error
+}
+
+// Manifests reads the manifest of a commit.
+type Manifests interface {
+	// Routes says to which environments a branch is released, and how each meets a release under
+	// way. Problems are set when the manifest is broken; the routes are then what could be read.
+	// A commit that is not there is [release.ErrNotFound].
+	Routes(ctx context.Context, application release.Application, commit string) (Routes, error)
+}
+
+// Routes is what intake needs of a manifest.
+type Routes struct {
+	// Branches maps a branch to its environments.
+	Branches map[string][]string
+	// Concurrency is by environment.
+	Concurrency map[string]release.Concurrency
+	Problems    release.Problems
+}
+
+// route decides what an event means, and submits it. An error means that something it needs is away.
+func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
+	if event.Kind != "push" {
+		return Outcome{Kind: Ignored, Message: fmt.Sprintf("a %s event starts nothing", event.Kind)}, nil
+	}
+	p, err := readPush(event.Body)
+	if err != nil {
+		return Outcome{Kind: Refused, Message: err.Error()}, nil
+	}
+	branch, ok := p.branch()
+	if !ok {
+		return Outcome{Kind: Ignored, Message: p.Ref + " is not a branch"}, nil
+	}
+	if p.gone() {
+		return Outcome{Kind: Ignored, Message: "branch " + branch + " was deleted"}, nil
+	}
+	application, err := r.applications.ApplicationByRepository(ctx, p.Repository.FullName, p.Repository.CloneURL)
+	if errors.Is(err, release.ErrNotFound) {
+		return r.unknownRepository(ctx, p.Repository.FullName)
+	}
+	if err != nil {
+		return Outcome{}, fmt.Errorf("find the application of %s: %w", p.Repository.FullName, err)
+	}
+	routes, err := r.manifests.Routes(ctx, application, p.After)
+	if errors.Is(err, release.ErrNotFound) {
+		return Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no commit %s any more", p.Repository.FullName, p.After)}, nil
+	}
+	if err != nil {
+		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", p.After, err)
+	}
+	environments, why := environmentsOf(branch, application, routes)
+	if len(environments) == 0 {
+		return Outcome{Kind: Ignored, Message: why}, nil
+	}
+	if len(routes.Problems) == 0 && !maps.EqualFunc(application.Branches, routes.Branches, slices.Equal) {
+		application.Branches = routes.Branches
+		if err := r.applications.SaveApplication(ctx, application); err != nil {
+			return Outcome{}, fmt.Errorf("save application %s/%s: %w", application.Tenant, application.Name, err)
+		}
+	}
+	return r.submit(ctx, event, p, application, environments, routes)
+}
+
+func (r *Router) unknownRepository(ctx context.Context, fullName string) (Outcome, error) {
+	known, err := r.applications.Applications(ctx)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("list applications: %w", err)
+	}
+	message := "no application is released from " + fullName
+	if len(known) == 0 {
+		return Outcome{Kind: Refused, Message: message + "; none is known yet"}, nil
+	}
+	var names []string
+	for _, application := range known {
+		names = append(names, fmt.Sprintf("%s/%s from %s", application.Tenant, application.Name, withoutUser(application.Repository)))
+	}
+	return Outcome{Kind: Refused, Message: message + "; there are: " + listed(names)}, nil
+}
+
+// withoutUser is a repository without the user and password that its URL may hold.
+func withoutUser(repository string) string {
+	u, err := url.Parse(repository)
+	if err != nil || u.User == nil {
+		return repository
+	}
+	u.User = nil
+	return u.String()
+}
+
+// listed is names in their order, as many as a message bears.
+func listed(names []string) string {
+	slices.Sort(names)
+	if more := len(names) - namesLimit; more > 0 {
+		return fmt.Sprintf("%s, and %d more", strings.Join(names[:namesLimit], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// environmentsOf is where a branch goes, or why it goes nowhere. A manifest that is broken is
+// refused in the place where the last good one would have gone, or, for an application that never
+// had one, where the default goes: a refusal that nobody sees would be a push that was lost.
+func environmentsOf(branch string, application release.Application, routes Routes) ([]string, string) {
+	if environments := routes.Branches[branch]; len(environments) > 0 {
+		return environments, ""
+	}
+	if len(routes.Problems) > 0 {
+		if environments := application.Branches[branch]; len(environments) > 0 {
+			return environments, ""
+		}
+		if len(routes.Branches) == 0 && len(application.Branches) == 0 && branch == "main" {
+			return []string{"production"}, ""
+		}
+	}
+	why := "branch " + branch + " is not released anywhere"
+	if len(routes.Problems) > 0 {
+		return nil, fmt.Sprintf("%s; besides, the manifest has %d problems", why, len(routes.Problems))
+	}
+	var known []string
+	for name, environments := range routes.Branches {
+		known = append(known, name+" to "+strings.Join(environments, " and "))
+	}
+	if len(known) == 0 {
+		return nil, why + ", and neither is any other"
+	}
+	return nil, why + "; the manifest releases " + listed(known)
+}
+
+// submit asks each environment's lane. Asking again after a failure is answered as a duplicate.
+func (r *Router) submit(ctx context.Context, event Event, p push, application release.Application, environments []string, routes Routes) (Outcome, error) {
+	outcome := Outcome{Kind: Duplicate}
+	var messages []string
+	for _, environment := range environments {
+		lane := release.Lane{Tenant: application.Tenant, Application: application.Name, Environment: environment}
+		if err := lane.Check(); err != nil {
+			outcome.Kind = heavier(outcome.Kind, Refused)
+			messages = append(messages, fmt.Sprintf("not released to lane %s: %s", lane, err))
+			continue
+		}
+		submission, err := r.submitter.Submit(ctx, release.Request{
+			Key:  environment + " " + p.happening(event.Delivery),
+			Lane: lane, Repository: application.Repository, Ref: p.Ref, Commit: p.After, Message: p.message(),
+			Requester: release.Actor{Name: p.who(), Source: event.Source}, At: event.ReceivedAt,
+			Concurrency: routes.Concurrency[environment], Problems: routes.Problems,
+		})
+		if err != nil {
+			return Outcome{}, fmt.Errorf("ask lane %s for a release: %w", lane, err)
+		}
+		outcome.Kind = heavier(outcome.Kind, OutcomeKind(submission.Answer))
+		outcome.Releases = append(outcome.Releases, submission.Release)
+		messages = append(messages, submission.Message)
+	}
+	outcome.Message = strings.Join(messages, "\n")
+	return outcome, nil
+}
+
+// heavier is the outcome to report when one event had several.
+func heavier(a, b OutcomeKind) OutcomeKind {
+	order := []OutcomeKind{Duplicate, Queued, Superseding, Started, Refused}
+	if slices.Index(order, b) > slices.Index(order, a) {
+		return b
+	}
+	return a
+}
