@@ -291,7 +291,8 @@ func (w *watching) judge(now time.Time) WatchEnd {
 		}
 		return ""
 	}
-	if baked && verdict.Decision == canary.Pass {
+	// A gateway that is away has not seen this step to its end.
+	if baked && verdict.Decision == canary.Pass && len(w.here) == len(w.observers)*len(w.in.Moves) {
 		return WatchPassed
 	}
 	if w.in.Patience > 0 && now.Sub(w.applied) >= w.in.Patience.Std() {
