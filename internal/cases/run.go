@@ -127,7 +127,7 @@ func try(ctx context.Context, client *http.Client, endpoint string, target Targe
 	res, err := client.Do(req)
 	var body []byte
 	if err == nil {
-		defer res.Body.Close() //nolint:errcheck // It was only read.
+		defer res.Body.Close()
 		body, err = io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	}
 	switch {

@@ -117,7 +117,7 @@ func TestAWrongAnswerSaysWhatWasExpectedAndWhatCame(t *testing.T) {
 
 func TestAnInstanceThatHangsOrIsGoneFails(t *testing.T) {
 	hanging := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(200)
+		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
@@ -137,7 +137,7 @@ func TestAnInstanceThatHangsOrIsGoneFails(t *testing.T) {
 }
 
 func TestFailuresAreBoundedAndAllCounted(t *testing.T) {
-	endpoint := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+	endpoint := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	var text strings.Builder
 	text.WriteString("cases:\n")
 	for i := range 30 {

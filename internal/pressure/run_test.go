@@ -72,8 +72,8 @@ func TestTheLoadGoesEvenlyToAllInstances(t *testing.T) {
 		return func(_ http.ResponseWriter, r *http.Request) {
 			hits[n].Add(1)
 			body, _ := io.ReadAll(r.Body)
-			get := r.Method == "GET" && r.URL.String() == "/a?b=c" && r.Header.Get("X-Kind") == "get"
-			post := r.Method == "POST" && r.URL.Path == "/p" && string(body) == "body"
+			get := r.Method == http.MethodGet && r.URL.String() == "/a?b=c" && r.Header.Get("X-Kind") == "get"
+			post := r.Method == http.MethodPost && r.URL.Path == "/p" && string(body) == "body"
 			if (!get && !post) || r.Host != "rail.example.com" || r.UserAgent() != "skyisland-pressure" {
 				wrong.Add(1)
 			}

@@ -2,6 +2,7 @@ package scaffold
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"go/format"
@@ -165,7 +166,7 @@ func formatted(t *testing.T, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want, err := format.Source(got); err != nil || string(want) != string(got) {
+		if want, err := format.Source(got); err != nil || !bytes.Equal(want, got) {
 			t.Errorf("%s is not formatted: %v", file, err)
 		}
 	}
@@ -256,7 +257,7 @@ func ask(t *testing.T, endpoint, path string) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // It was only read.
+	defer res.Body.Close()
 	body := make([]byte, 4096)
 	n, _ := res.Body.Read(body)
 	return res.StatusCode, string(body[:n])

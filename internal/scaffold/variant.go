@@ -118,7 +118,7 @@ func Variant(dir, name string) error {
 		files[e.file] = strings.Replace(text, e.before, e.after, 1)
 	}
 	for file, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil { //nolint:gosec // As in create.
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
 			return fmt.Errorf("make the %s change: %w", name, err)
 		}
 	}

@@ -119,7 +119,7 @@ func meaningOf(f manifest.Field) string {
 		text += " One of `" + strings.Join(f.Values, "`, `") + "`."
 	}
 	if f.Min != "" {
-		text += fmt.Sprintf(" From `%s` to `%s`.", f.Min, f.Max)
+		text += " From `" + f.Min + "` to `" + f.Max + "`."
 	}
 	if f.Example != "" && f.Example != f.Default && len(f.Values) == 0 {
 		text += " Example: `" + f.Example + "`."
