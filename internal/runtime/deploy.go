@@ -56,7 +56,7 @@ func (e *UnhealthyError) Error() string {
 // is not healthy within its time to start, keeps crashing, or cannot be started, it returns an
 // [*UnhealthyError]; a revision that never was up is then removed again. When the context ends, what
 // was begun stays, for another Deploy or a [Runtime.Retire]. progress, which may be nil, is told at
-// least once a second what is being waited for.
+// least once a second what is being waited for. Nothing starts before [Runtime.Run] does.
 func (r *Runtime) Deploy(ctx context.Context, d Deployment, progress func(string)) (release.Target, error) {
 	target, err := r.deploy(ctx, d, progress)
 	if err != nil {

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,7 +11,7 @@ import (
 // withTemp are the processes whose TMPDIR is an instance's own, which no other has: that instance's
 // process and what it started. Processes of other users, which we could not have started, are
 // passed over.
-func withTemp(dir string) []int {
+func withTemp(_ context.Context, dir string) []int {
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
 		return nil // the pattern is well formed

@@ -50,8 +50,7 @@ func launch(program string, args, env []string, dir string, log *os.File) (*proc
 		// The state says how it ended; what else Wait could report concerns pipes, and there are none.
 		_ = cmd.Wait()
 		p.exit = cmd.ProcessState.String()
-		// What it left behind may hold the port its successor needs.
-		p.signalGroup(syscall.SIGKILL)
+		p.endGroup()
 	}()
 	return p, nil
 }
@@ -80,7 +79,7 @@ func adopt(ctx context.Context, pid int, id string) (*process, error) {
 				return
 			}
 		}
-		p.signalGroup(syscall.SIGKILL)
+		p.endGroup()
 		close(p.ended)
 	}()
 	return p, nil
@@ -101,6 +100,14 @@ func (p *process) alive() bool {
 // signalGroup reaches the process and everything it started. That there is nobody left is no error.
 func (p *process) signalGroup(s syscall.Signal) { _ = syscall.Kill(-p.pid, s) }
 
+// endGroup ends what a process that has ended left behind, which may hold the port its successor
+// needs. When the number is another process's by now, so may the group be, and is left alone.
+func (p *process) endGroup() {
+	if _, err := identity(p.pid); errors.Is(err, errGone) {
+		p.signalGroup(syscall.SIGKILL)
+	}
+}
+
 // stop asks the process to end, waits for so long, and then ends it and its whole group by force.
 // When the context ends the wait is over and force comes at once. The error says that even this did
 // not end it.
@@ -117,8 +124,7 @@ func (p *process) stop(ctx context.Context, clock Clock, drain time.Duration) er
 			return fmt.Errorf("process %d does not end, even by force", p.pid)
 		}
 	}
-	// Children that did not follow.
-	p.signalGroup(syscall.SIGKILL)
+	p.endGroup()
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,6 +171,38 @@ func TestAKilledProgramFindsItsInstancesAgain(t *testing.T) {
 	}
 }
 
+func TestKilledAtAnyMomentThereIsExactlyWhatIsWanted(t *testing.T) {
+	dir := t.TempDir()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 20 {
+		cmd := exec.Command(program, "supervise", dir)
+		cmd.Env = []string{"RUNTIME_TEST_HELPER=1"}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// From before it has read its state to after it is done.
+		<-time.After(time.Duration(n*8) * time.Millisecond)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	r := start(t, dir)
+	d := deployment("serve")
+	d.Revision.Run.Instances = 2
+	target := deploy(t, r, d)
+	for n, state := range r.Instances() {
+		if state.State != Healthy || state.Endpoint != target.Endpoints[n] {
+			t.Errorf("instance %d: %+v, want it healthy at %s", n, state, target.Endpoints[n])
+		}
+		temp := filepath.Join(r.groupDir(d.Key()), strconv.Itoa(n), "tmp")
+		if found := withTemp(t.Context(), temp); !slices.Equal(found, []int{state.PID}) {
+			t.Errorf("instance %d has processes %v, want %d alone", n, found, state.PID)
+		}
+	}
+}
+
 // detached deploys and leaves an instance running, and returns it with the file of its state.
 func detached(t *testing.T, dir string, d Deployment) (state InstanceState, file string) {
 	t.Helper()
@@ -204,6 +235,8 @@ func TestAProcessWithARecycledNumberIsLeftAlone(t *testing.T) {
 	(&process{pid: before.PID}).signalGroup(syscall.SIGKILL)
 	awaitGone(t, before.PID)
 	foreign := exec.Command("sleep", "600")
+	// With a group of its own, as instances have.
+	foreign.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := foreign.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -228,9 +261,6 @@ func TestAProcessWithARecycledNumberIsLeftAlone(t *testing.T) {
 }
 
 func TestAProcessWithoutARecordIsEnded(t *testing.T) {
-	if goruntime.GOOS != "linux" {
-		t.Skip("other processes' environments cannot be seen here")
-	}
 	dir := t.TempDir()
 	before, file := detached(t, dir, deployment("serve"))
 	edit(t, file, func(state *instanceState) { state.PID, state.Identity = 0, "" })
