@@ -1,0 +1,38 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+	"github.com/jmoiron/sqlx"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// connections is how many one program holds at most; a server has a hundred by default, for all.
+const connections = 16
+
+func openPostgres(ctx context.Context, dsn string) (*Store, error) {
+	db, err := sqlx.Open("pgx", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	// A server that was replaced, or a proxy in between, is noticed sooner by new connections.
+	db.SetConnMaxIdleTime(5 * time.Minute)
+
+	// Programs that start together take turns, each trying every second for a minute.
+	turns, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if err := migrate(ctx, goose.DialectPostgres, db, goose.WithSessionLocker(turns)); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return &Store{write: db, read: db}, nil
+}
