@@ -69,6 +69,22 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 	return nil
 }
 
+// headerPatience bounds how long a client may take to send its header, idlePatience how long a
+// connection without requests is kept.
+const (
+	headerPatience = 10 * time.Second
+	idlePatience   = 2 * time.Minute
+	headerBytes    = 64 << 10
+)
+
+// ServeHTTP serves a handler until ctx ends. onStop is called when the shutdown begins, to end what
+// would not end by itself.
+func ServeHTTP(ctx context.Context, handler http.Handler, listener net.Listener, onStop func()) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerPatience, IdleTimeout: idlePatience, MaxHeaderBytes: headerBytes}
+	server.RegisterOnShutdown(onStop)
+	return serve(ctx, server, listener)
+}
+
 // ListenError is an address that cannot be listened on.
 type ListenError struct {
 	// What is served there, Flag the option that changes the address.

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"crypto/rand"
@@ -12,8 +12,8 @@ import (
 // secretBytes is the length of a secret that is made here: 256 bits.
 const secretBytes = 32
 
-// secret reads a secret from its file, and makes one on the first start. Only the owner can read it.
-func secret(file string) (string, error) {
+// Secret reads a secret from its file, and makes one on the first start. Only the owner can read it.
+func Secret(file string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err == nil {
 		if found := strings.TrimSpace(string(data)); len(found) >= secretBytes {

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/skyisland/skyisland/internal/api/client"
+	"github.com/skyisland/skyisland/internal/gitremote"
+)
+
+// greet says where everything is, and takes the newcomer on the tour.
+func (s *standalone) greet(ctx context.Context) error {
+	fmt.Fprintf(s.out, "Sky Island is up. Its state is in %s\n\n", s.options.data)
+	fmt.Fprintf(s.out, "    Temporal UI   %s   every release as it happens\n", s.temporal.UIURL())
+	for _, unit := range s.ports.units {
+		fmt.Fprintf(s.out, "    unit %-8s http://%s   where clients come in\n", unit.name, unit.traffic.Addr())
+	}
+	fmt.Fprintf(s.out, "    git remote    %s/git/TENANT/APPLICATION.git   push here\n", s.base())
+	fmt.Fprintf(s.out, "    API           %s   for the skyisland command, from this folder\n", s.base())
+	take, err := s.wantsTour()
+	if err != nil || !take {
+		return err
+	}
+	if err := s.takeTour(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if s.options.exit {
+			return err
+		}
+		fmt.Fprintf(s.out, "\nThe tour ended early: %v\n", err)
+		return nil
+	}
+	if s.options.exit {
+		return errTourOver
+	}
+	fmt.Fprintf(s.out, "Sky Island stays up; Ctrl-C stops it.\n")
+	return nil
+}
+
+// wantsTour asks on the first start. A tour that was begun goes on; one that was refused or is over
+// is not offered again.
+func (s *standalone) wantsTour() (bool, error) {
+	switch s.options.tour {
+	case tourTake:
+		return true, nil
+	case tourSkip:
+		return false, nil
+	}
+	answer, err := os.ReadFile(s.options.file("tour-answer"))
+	if err == nil {
+		return strings.TrimSpace(string(answer)) == tourTake, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return false, fmt.Errorf("read the answer to the tour: %w", err)
+	}
+	reply := tourTake
+	// Without a terminal nobody can be asked; the tour is what a first start is for.
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		fmt.Fprintf(s.out, "\nTake the tour? A sample goes live, gets better, then breaks and is rolled back: about two minutes. [Y/n] ")
+		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "n") {
+			reply = tourSkip
+		}
+	}
+	return reply == tourTake, s.answerTour(reply)
+}
+
+func (s *standalone) answerTour(reply string) error {
+	if err := os.WriteFile(s.options.file("tour-answer"), []byte(reply+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keep the answer to the tour: %w", err)
+	}
+	return nil
+}
+
+func (s *standalone) takeTour(ctx context.Context) error {
+	api, err := client.New(s.base(), s.secrets.token)
+	if err != nil {
+		return err
+	}
+	name := gitremote.Name{Tenant: tourTenant, Application: tourApplication}
+	t := &tour{
+		out: s.out, dir: s.options.file("tour", tourApplication), api: api,
+		remote: s.base() + "/git/" + name.Tenant + "/" + name.Application + ".git",
+		entry:  "http://" + s.ports.units[0].traffic.Addr().String() + "/" + tourApplication + "?from=beijing&to=shanghai",
+	}
+	if err := t.run(ctx); err != nil {
+		return err
+	}
+	return s.answerTour("over")
+}

@@ -1,0 +1,206 @@
+// Package app joins everything: it is the only package that knows everybody. What runs where is
+// decided here, once, so that a test starts the same program that an installation runs.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/skyisland/skyisland/activities"
+	"github.com/skyisland/skyisland/internal/api"
+	"github.com/skyisland/skyisland/internal/artifact"
+	"github.com/skyisland/skyisland/internal/build"
+	"github.com/skyisland/skyisland/internal/config"
+	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/gateway/admin"
+	"github.com/skyisland/skyisland/internal/git"
+	"github.com/skyisland/skyisland/internal/intake"
+	"github.com/skyisland/skyisland/internal/policy"
+	"github.com/skyisland/skyisland/internal/release"
+	"github.com/skyisland/skyisland/internal/runtime"
+	"github.com/skyisland/skyisland/internal/store"
+	"github.com/skyisland/skyisland/policies"
+	"github.com/skyisland/skyisland/worker"
+)
+
+// Options are what an app is made of.
+type Options struct {
+	Config config.Config
+	// Temporal stays the caller's to close.
+	Temporal client.Client
+	Version  string
+	// GitRemote is the address of a git remote beside the app; only told.
+	GitRemote string
+	// Adopt makes an application of a repository that was never registered. Nil adopts none.
+	Adopt func(fullName, cloneURL string) (release.Application, bool)
+	Log   *slog.Logger
+}
+
+// App is a server with its worker.
+type App struct {
+	config   config.Config
+	log      *slog.Logger
+	store    *store.Store
+	fleet    *admin.Fleet
+	runtime  *runtime.Runtime
+	router   *intake.Router
+	github   *intake.GitHub
+	api      *api.Server
+	dispatch *dispatch.Dispatcher
+	worker   interface {
+		Start() error
+		Stop()
+	}
+}
+
+// New joins the parts. Nothing runs before [App.Run]; close an app that does not.
+func New(ctx context.Context, o Options) (*App, error) {
+	a := &App{config: o.Config, log: o.Log, dispatch: dispatch.New(o.Temporal)}
+	if err := os.MkdirAll(o.Config.Data, 0o750); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	salts, err := Secret(a.path("salt-key"))
+	if err != nil {
+		return nil, err
+	}
+	if a.fleet, err = newFleet(o.Config.Units, o.Config.GatewayToken.Reveal()); err != nil {
+		return nil, err
+	}
+	source, err := git.New(a.path("mirrors"), git.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("git: %w", err)
+	}
+	dsn := o.Config.Store.Reveal()
+	if dsn == "" {
+		dsn = a.path("skyisland.db")
+	}
+	if a.store, err = store.Open(ctx, dsn); err != nil {
+		return nil, err
+	}
+	if err := a.join(o, repositories{source}, salts); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// join makes the parts that need the store.
+func (a *App) join(o Options, repositories repositories, salts string) error {
+	artifacts, err := artifact.New(a.path("artifacts"))
+	if err != nil {
+		return fmt.Errorf("artifacts: %w", err)
+	}
+	runner, err := build.New(build.Options{Home: a.path("home"), Temp: a.path("tmp"), Path: o.Config.Build.Path, Env: o.Config.Build.Env})
+	if err != nil {
+		return fmt.Errorf("builder: %w", err)
+	}
+	a.runtime, err = runtime.New(runtime.Options{Dir: a.path("runtime"), Unpack: artifacts.Extract, Path: o.Config.Build.Path, Log: a.log})
+	if err != nil {
+		return fmt.Errorf("runtime: %w", err)
+	}
+	bundle, err := bundleOf(o.Config.Policy)
+	if err != nil {
+		return err
+	}
+	rules, err := policy.New(policy.Options{Bundle: bundle, DataFile: o.Config.Policy.Data, Log: a.log})
+	if err != nil {
+		return fmt.Errorf("rules: %w", err)
+	}
+	a.worker = worker.New(o.Temporal, worker.Activities{
+		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units()},
+		Build:   &activities.Build{Repositories: repositories, Commands: commands{runner: runner, logs: a.path("logs")}, Artifacts: artifactStore{artifacts}, Dir: a.path("work")},
+		Deploy:  &activities.Deploy{Runtime: deployer{a.runtime}, Gateways: a.fleet},
+		Checks:  &activities.Checks{Repositories: repositories, Prover: prover{}, Dir: a.path("work")},
+		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},
+		Watch:   &activities.Watch{Observers: observersOf(a.fleet)},
+		Policy:  &activities.Policy{Rules: rules, Ledger: a.store},
+		Record:  &activities.Record{Journal: a.store},
+	}, worker.Options{})
+	return a.serveFrom(o, repositories)
+}
+
+// serveFrom makes the parts that others call.
+func (a *App) serveFrom(o Options, repositories repositories) error {
+	box := inbox{a.store}
+	a.router = intake.NewRouter(box, applications{Store: a.store, adopt: o.Adopt}, manifests{repositories}, a.dispatch, a.log)
+	if secret := o.Config.GitHub.Secret.Reveal(); secret != "" {
+		var err error
+		if a.github, err = intake.NewGitHub(secret, box, a.router, a.log); err != nil {
+			return err
+		}
+	}
+	tokens := make([]api.Token, len(o.Config.Tokens))
+	for i, token := range o.Config.Tokens {
+		tokens[i] = api.Token{Name: token.Name, Groups: token.Groups, Token: token.Token.Reveal()}
+	}
+	info := api.Info{Version: o.Version, TemporalUI: o.Config.Temporal.UI, GitRemote: o.GitRemote}
+	if a.github != nil {
+		info.Webhook = o.Config.PublicURL + githubPath
+	}
+	for _, unit := range o.Config.Units {
+		info.Units = append(info.Units, api.Unit{Name: unit.Name, Entry: unit.Entry})
+	}
+	var err error
+	a.api, err = api.New(api.Options{
+		Releases: a.dispatch, Records: records{a.store}, Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")},
+		Tokens: tokens, Info: info, Log: a.log,
+	})
+	return err
+}
+
+// githubPath is where GitHub delivers.
+const githubPath = "/webhooks/github"
+
+// Handler is everything that others call: the API and the webhooks.
+func (a *App) Handler() http.Handler {
+	mux := http.NewServeMux()
+	if a.github != nil {
+		mux.Handle("POST "+githubPath, a.github)
+	}
+	mux.Handle("/", a.api.Handler())
+	return mux
+}
+
+// Run runs the worker, the intake, the runtime and the reconciler until ctx ends, and stops them in
+// an order in which none misses another.
+func (a *App) Run(ctx context.Context) error {
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.runtime.Run(running) })
+	group.Go(func() error { return a.router.Run(running) })
+	group.Go(func() error { return a.reconcile(running) })
+	if err := a.worker.Start(); err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	<-running.Done()
+	a.worker.Stop()
+	return group.Wait()
+}
+
+// CloseStreams ends what would otherwise outlast a shutdown of the HTTP server.
+func (a *App) CloseStreams() { a.api.Close() }
+
+// Close closes what New opened.
+func (a *App) Close() error { return a.store.Close() }
+
+func (a *App) path(parts ...string) string {
+	return filepath.Join(append([]string{a.config.Data}, parts...)...)
+}
+
+// bundleOf are the rules of an installation: a folder of its own, or the built-in ones.
+func bundleOf(p config.Policy) (fs.FS, error) {
+	if p.Bundle == "" {
+		return policies.FS, nil
+	}
+	if info, err := os.Stat(p.Bundle); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("policy.bundle: %s is not a folder of rules", p.Bundle)
+	}
+	return os.DirFS(p.Bundle), nil
+}

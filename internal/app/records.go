@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/api"
+	"github.com/skyisland/skyisland/internal/intake"
+	"github.com/skyisland/skyisland/internal/release"
+	"github.com/skyisland/skyisland/internal/store"
+)
+
+// inbox is the store in the words of intake.
+type inbox struct{ *store.Store }
+
+func (b inbox) Accept(ctx context.Context, event intake.Event) (int64, bool, error) {
+	return b.Store.Accept(ctx, store.Event(event))
+}
+
+func (b inbox) Pending(ctx context.Context, now time.Time, limit int) ([]intake.Event, error) {
+	stored, err := b.Store.Pending(ctx, now, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]intake.Event, len(stored))
+	for i, event := range stored {
+		out[i] = intake.Event(event)
+	}
+	return out, nil
+}
+
+func (b inbox) Settle(ctx context.Context, id int64, outcome intake.Outcome) error {
+	return b.Store.Settle(ctx, id, store.Outcome{
+		Kind: store.OutcomeKind(outcome.Kind), Message: outcome.Message, Releases: outcome.Releases,
+	}, time.Now().UTC())
+}
+
+func (b inbox) Outcome(ctx context.Context, id int64) (intake.Outcome, bool, error) {
+	outcome, done, err := b.Store.Outcome(ctx, id)
+	return intake.Outcome{Kind: intake.OutcomeKind(outcome.Kind), Message: outcome.Message, Releases: outcome.Releases}, done, err
+}
+
+// applications is the store in the words of intake, with repositories of the house adopted.
+type applications struct {
+	*store.Store
+	adopt func(fullName, cloneURL string) (release.Application, bool)
+}
+
+// ApplicationByRepository finds an application. One of the house that was never registered is
+// adopted; what the last valid manifest said of its branches stays.
+func (a applications) ApplicationByRepository(ctx context.Context, fullName, cloneURL string) (release.Application, error) {
+	found, err := a.Store.ApplicationByRepository(ctx, fullName, cloneURL)
+	if a.adopt == nil {
+		return found, err
+	}
+	adopted, ours := a.adopt(fullName, cloneURL)
+	if !ours || (err == nil && found.Repository == adopted.Repository) {
+		return found, err
+	}
+	if err == nil && strings.EqualFold(found.Tenant+"/"+found.Name, fullName) {
+		adopted.Branches = found.Branches
+	}
+	return adopted, a.SaveApplication(ctx, adopted)
+}
+
+// records is the store in the words of the API.
+type records struct{ *store.Store }
+
+func (r records) Releases(ctx context.Context, filter api.ReleaseFilter) ([]release.Summary, string, error) {
+	return r.Store.Releases(ctx, store.ReleaseFilter(filter))
+}
+
+func (r records) Decisions(ctx context.Context, id release.ID) ([]api.Decision, error) {
+	stored, err := r.Store.Decisions(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Decision, len(stored))
+	for i, d := range stored {
+		out[i] = api.Decision{Decision: d.Decision, At: d.At}
+	}
+	return out, nil
+}
