@@ -29,7 +29,8 @@ func identity(pid int) (string, error) {
 	if len(fields) < 20 {
 		return "", fmt.Errorf("look process %d up: cannot read its state %q", pid, stat)
 	}
-	if state := string(fields[0]); state == "Z" || state == "X" {
+	// The first thread can have ended while others, field 20, still hold the process's port.
+	if state, threads := string(fields[0]), string(fields[17]); state == "X" || (state == "Z" && (threads == "0" || threads == "1")) {
 		return "", errGone
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

@@ -20,6 +20,8 @@ type process struct {
 	pid int
 	// id tells it from a later process with the same number.
 	id string
+	// child is true when we started it, so that we are told when it has ended.
+	child bool
 	// ended is closed when it has ended; after that exit says how, as far as it is known.
 	ended chan struct{}
 	exit  string
@@ -36,7 +38,7 @@ func launch(program string, args, env []string, dir string, log *os.File) (*proc
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{pid: cmd.Process.Pid, ended: make(chan struct{})}
+	p := &process{pid: cmd.Process.Pid, child: true, ended: make(chan struct{})}
 	// Our child's number is its own until we have waited for it, so this cannot be another's. One
 	// that has ended already has no identity, and needs none.
 	id, err := identity(p.pid)
@@ -93,6 +95,9 @@ func (p *process) alive() bool {
 		return false
 	default:
 	}
+	if p.child {
+		return true
+	}
 	id, err := identity(p.pid)
 	return !errors.Is(err, errGone) && (err != nil || id == p.id)
 }
@@ -119,8 +124,9 @@ func (p *process) stop(ctx context.Context, clock Clock, drain time.Duration) er
 	force := clock.After(drain)
 	if !p.wait(ctx.Done(), force) && p.alive() {
 		p.signalGroup(syscall.SIGKILL)
-		// Force works in moments, or never, when the process hangs in the kernel.
-		if !p.wait(nil, clock.After(killed)) {
+		// Force works in moments, or never, when the process hangs in the kernel: that is the
+		// machine's time, whatever the clock is.
+		if !p.wait(nil, time.After(killed)) {
 			return fmt.Errorf("process %d does not end, even by force", p.pid)
 		}
 	}

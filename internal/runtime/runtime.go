@@ -97,7 +97,10 @@ func (r *Runtime) Run(ctx context.Context) error {
 	r.mu.Lock()
 	if r.running {
 		r.mu.Unlock()
-		return errors.New("process runtime: Run was called before, or the runtime is closed")
+		if isClosed(r.closed) {
+			return nil // it was stopped before it came to this
+		}
+		return errors.New("process runtime: Run was called before")
 	}
 	r.running = true
 	groups := r.all()
