@@ -1,21 +1,15 @@
 package build
 
-import (
-	"io"
-	"slices"
-	"sync"
-)
+import "io"
 
 // output takes what a command prints: it counts, writes the log, keeps the tail, and ends the
-// command when there is too much.
+// command when there is too much. One goroutine writes, and has ended before anything is read.
 type output struct {
 	log   io.Writer
 	limit int64
 	// end ends the command.
 	end func()
 
-	// A child that outlives the wait may still be writing when the tail is read.
-	mu   sync.Mutex
 	n    int64
 	err  error
 	tail tail
@@ -24,8 +18,6 @@ type output struct {
 // Write never fails and never takes less than it was given: a command that blocks on its output
 // could not clean up before it is killed.
 func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	allowed := p
 	if left := o.limit - o.n; int64(len(p)) > left {
 		allowed = p[:max(left, 0)]
@@ -39,23 +31,4 @@ func (o *output) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
-}
-
-func (o *output) bytes() int64 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.n
-}
-
-// failed is the error of the log.
-func (o *output) failed() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.err
-}
-
-func (o *output) lines() []string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return slices.Clone(o.tail.last())
 }

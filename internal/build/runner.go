@@ -178,10 +178,10 @@ func (r *Runner) run(parent context.Context, job Job, program string, env map[st
 	silence()
 
 	result := Result{
-		ExitCode: cmd.ProcessState.ExitCode(), Tail: output.lines(), Output: output.bytes(), Duration: time.Since(started),
+		ExitCode: cmd.ProcessState.ExitCode(), Tail: output.tail.last(), Output: output.n, Duration: time.Since(started),
 	}
-	if failed := output.failed(); failed != nil {
-		return result, fmt.Errorf("run %s: write log: %w", command.Run[0], failed)
+	if output.err != nil {
+		return result, fmt.Errorf("run %s: write log: %w", command.Run[0], output.err)
 	}
 	return result, verdict(ctx, parent, command, result, err)
 }
