@@ -275,6 +275,7 @@ func TestAnAnswerWaitsAsLongAsTheSenderAsks(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				defer stop()
 				go func() { _ = f.Run(ctx) }()
+				synctest.Wait() // it has found nothing, and is woken or waits for the next tick
 				d := newDelivery(tt.body, signed(secret, tt.body))
 				d.target += tt.query
 				begun := time.Now()

@@ -120,18 +120,14 @@ func TestARestartTriesWhatWaitsBeforeWhatIsNew(t *testing.T) {
 		old := f.push(t, "d1", zero, commitA)
 		f.once(t)
 		newer := f.push(t, "d2", commitA, commitB)
-		// Another process, with the same inbox, does not remember the first one's tries.
+		f.away(false)
+		// Another process, with the same inbox, does not know of the first one's tries.
 		g := NewRouter(f.inbox, f.registry, f.Router.manifests, f.lanes, slog.New(slog.DiscardHandler))
 		if err := g.Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		f.pending(t, old)
-		f.pending(t, newer)
-		f.away(false)
-		time.Sleep(retryFirst) //nolint:forbidigo // the bubble's clock
-		if err := g.Once(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		f.outcome(t, old)
+		f.outcome(t, newer)
 		if got, want := f.lanes.commits(), []string{commitA, commitB}; !slices.Equal(got, want) {
 			t.Errorf("asked for %v, want %v", got, want)
 		}
@@ -164,11 +160,35 @@ func TestALineGoesOnWhenItsFirstEventIsSettledElsewhere(t *testing.T) {
 	}
 }
 
+func TestALineIsHeldByTheEventThatFailedAndByNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		oldest, failed, newest := f.push(t, "d1", zero, commitA), f.push(t, "d2", commitA, commitB), f.push(t, "d3", commitB, commitC)
+		f.inbox.until[oldest] = time.Now().Add(time.Hour)
+		f.inbox.until[newest] = time.Now().Add(time.Hour)
+		f.away(true)
+		f.once(t)
+		f.away(false)
+		// A router elsewhere has put off the one that failed for longer than this one knows, and the others come.
+		f.inbox.until[failed] = time.Now().Add(2 * time.Hour)
+		time.Sleep(time.Hour) //nolint:forbidigo // the bubble's clock
+		f.once(t)
+		f.outcome(t, oldest)
+		f.pending(t, failed)
+		f.pending(t, newest)
+		if got := time.Until(f.inbox.until[newest]); got != retryFirst {
+			t.Errorf("the newest waits %s, want %s: a time that is past would be no wait", got, retryFirst)
+		}
+	})
+}
+
 func TestAnEventThatHangsHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
+		tries := 0
 		f.manifests = func(ctx context.Context, commit string) (Routes, error) {
 			if commit == commitA {
+				tries++
 				<-ctx.Done() // a host that never answers
 				return Routes{}, ctx.Err()
 			}
@@ -187,6 +207,9 @@ func TestAnEventThatHangsHoldsUpNoOther(t *testing.T) {
 		f.pending(t, hanging)
 		time.Sleep(tryLimit) //nolint:forbidigo // the bubble's clock
 		synctest.Wait()
+		if tries != 1 {
+			t.Errorf("%d tries of the event at once, want 1", tries)
+		}
 		if why := f.inbox.why[hanging]; !strings.Contains(why, context.DeadlineExceeded.Error()) {
 			t.Errorf("the hanging event waits because %q, want its time limit", why)
 		}
@@ -353,6 +376,9 @@ func TestAnEndIsNotTheEventsFault(t *testing.T) {
 	}
 	if why, ok := f.inbox.why[id]; ok {
 		t.Errorf("postponed because %q, want it left for the next start", why)
+	}
+	if len(f.tries)+len(f.held) != 0 {
+		t.Errorf("counted as a try of the event: %v %v", f.tries, f.held)
 	}
 }
 
