@@ -105,7 +105,7 @@ func (b *Build) run(ctx context.Context, in BuildInput, kind, dir string, comman
 		return CommandReport{}, nil
 	}
 	report, err := b.Commands.Run(ctx, in.Release.String()+"/"+in.Component.Name+"/"+kind, dir, command)
-	if err != nil {
+	if err := ended(ctx, err); err != nil {
 		return report, fmt.Errorf("%s %s: %w", kind, in.Component.Name, err)
 	}
 	if report.Failure != "" {

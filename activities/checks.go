@@ -81,7 +81,7 @@ func (c *Checks) prove(ctx context.Context, in CheckInput, kind release.CauseKin
 			Patterns: in.Component.Cases, Endpoints: in.Endpoints,
 		}
 		report, err := try(ctx, dir, candidate, say)
-		if err != nil {
+		if err := ended(ctx, err); err != nil {
 			return fmt.Errorf("%s %s in unit %s: %w", what, in.Component.Name, in.Unit, err)
 		}
 		if report.Failure != "" {

@@ -55,7 +55,7 @@ func (d *Deploy) Deploy(ctx context.Context, in DeployInput) (DeployResult, erro
 	say, stop := beat(ctx)
 	defer stop()
 	report, err := d.Runtime.Deploy(ctx, in.Unit, in.Lane, in.Revision, say)
-	if err != nil {
+	if err := ended(ctx, err); err != nil {
 		return DeployResult{}, fmt.Errorf("deploy %s in unit %s: %w", in.Revision.ID, in.Unit, err)
 	}
 	if report.Failure != "" {

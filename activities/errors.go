@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"errors"
 
 	"go.temporal.io/sdk/temporal"
@@ -18,6 +19,8 @@ const (
 	// TypeGate is a gate that said no: a build, a test, a case, a health check or the pressure
 	// gate; its details are a [release.Cause].
 	TypeGate = "GateFailed"
+	// TypeEvidence is evidence that cannot be judged: the watcher cannot go on.
+	TypeEvidence = "EvidenceUnusable"
 	// TypeTraffic is a route that a gateway refuses; its details are a [release.Cause].
 	TypeTraffic = "RouteRefused"
 )
@@ -25,6 +28,15 @@ const (
 // gateFailed is the final error of a gate that said no.
 func gateFailed(cause release.Cause) error {
 	return temporal.NewNonRetryableApplicationError(cause.Message, TypeGate, nil, cause)
+}
+
+// ended is the error of work, or that of its context: work that was interrupted, because its worker
+// stops or it was called off, has not been judged, whatever it says of itself.
+func ended(ctx context.Context, err error) error {
+	if err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // CauseOf is the cause that an activity's final error carries. The second result is false for an

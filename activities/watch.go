@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 const (
@@ -29,11 +32,12 @@ type Watch struct {
 
 // Watch renews the leases and judges the evidence of all gateways until there is something to say.
 // It heartbeats the state of the test, and a new attempt goes on from there: the gateways keep what
-// was not taken in. Called off, it returns its state as [WatchStopped].
+// was not taken in. Called off, it returns its state as [WatchStopped]. It fails finally as [TypeEvidence]
+// when it cannot go on with the state or the evidence it has.
 func (w *Watch) Watch(ctx context.Context, in WatchInput) (WatchResult, error) {
 	watch, err := newWatching(in, lastBeat(ctx), time.Now())
 	if err != nil {
-		return WatchResult{}, fmt.Errorf("watch release %s: %w", in.Release, err)
+		return WatchResult{}, unusable(in.Release, err)
 	}
 	for _, unit := range in.Units {
 		watch.observers = append(watch.observers, w.Observers(unit)...)
@@ -50,7 +54,7 @@ func (w *Watch) Watch(ctx context.Context, in WatchInput) (WatchResult, error) {
 	}()
 	result, err := watch.run(running, func(beat WatchBeat) { activity.RecordHeartbeat(ctx, beat) })
 	if err != nil {
-		return result, fmt.Errorf("watch release %s: %w", in.Release, err)
+		return result, unusable(in.Release, err)
 	}
 	if result.End == WatchStopped && ctx.Err() == nil {
 		// Nobody called the watch off: the worker goes. What was judged last goes along.
@@ -58,6 +62,12 @@ func (w *Watch) Watch(ctx context.Context, in WatchInput) (WatchResult, error) {
 		return result, errWorkerStops
 	}
 	return result, nil
+}
+
+// unusable ends the watch for good: the same state and the same evidence would end it again, and a
+// watcher that fails over and over renews no lease and tells nobody.
+func unusable(id release.ID, err error) error {
+	return temporal.NewNonRetryableApplicationError(fmt.Sprintf("watch release %s: %s", id, err), TypeEvidence, err)
 }
 
 // lastBeat is what the attempt before said last; nil when there was none.

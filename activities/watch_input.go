@@ -17,8 +17,11 @@ type WatchInput struct {
 	Release release.ID
 	Units   []string
 	// Moves are the components whose traffic moves.
-	Moves  []release.Move
-	Config canary.Config
+	Moves []release.Move
+	// Compared says that there are predecessors to judge by. The evidence is then theirs: a component
+	// without one is served whole from the first step on, and has nothing to be compared with.
+	Compared bool
+	Config   canary.Config
 	// State is what the watcher before left; nil for the first.
 	State *WatchState
 	// Weights are all the weights of the release so far, the goal's included.
@@ -34,9 +37,8 @@ type WatchInput struct {
 	Over bool
 	// Lease is how long a renewal lasts.
 	Lease release.Duration
-	// Blind and BlindBack are how long the canary may be without requests before that is said, and
-	// before the ramp steps back. BlindSince is set when it was said already.
-	Blind      release.Duration
+	// BlindBack is how long the canary may be known to be without requests before the ramp steps back; 0
+	// is for ever. BlindSince is set when it was said already that it is blind.
 	BlindBack  release.Duration
 	BlindSince time.Time
 	// Applied is when every gateway had applied the goal, if that was seen already.

@@ -2,10 +2,13 @@ package activities
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +29,8 @@ type watching struct {
 	// spoke is when each observer was heard last, here what the test expects now.
 	spoke map[string]time.Time
 	here  []string
+	// judged are the routes whose evidence counts.
+	judged map[string]bool
 	// applied is when every gateway had the goal; blind since when the canary has had no requests.
 	applied time.Time
 	blind   time.Time
@@ -41,7 +46,12 @@ type heard struct {
 func newWatching(in WatchInput, beat *WatchBeat, now time.Time) (*watching, error) {
 	w := &watching{
 		in: in, cursors: map[string]map[string]Cursor{}, routes: map[string]map[string]Observation{},
-		renewed: map[string]time.Time{}, spoke: map[string]time.Time{}, applied: in.Applied, blind: in.BlindSince,
+		renewed: map[string]time.Time{}, spoke: map[string]time.Time{}, judged: map[string]bool{},
+		applied: in.Applied, blind: in.BlindSince,
+	}
+	for _, move := range in.Moves {
+		key := release.RouteKey(in.Release.Lane, move.Component)
+		w.judged[key] = move.Stable != nil || !in.Compared
 	}
 	state := in.State
 	if beat != nil {
@@ -169,7 +179,9 @@ func (w *watching) expect(now time.Time) error {
 			continue
 		}
 		for _, key := range w.keys() {
-			here = append(here, sender(observer, key))
+			if w.judged[key] {
+				here = append(here, sender(observer, key))
+			}
 		}
 	}
 	if slices.Equal(here, w.here) {
@@ -182,8 +194,20 @@ func (w *watching) expect(now time.Time) error {
 	return nil
 }
 
-// sender is the name under which a gateway's evidence on a route enters the test.
-func sender(observer Observer, key string) string { return observer.Name() + " " + key }
+// senderLength is the most bytes that the test takes for a name.
+const senderLength = 64
+
+// sender is the name under which a gateway's evidence on a route enters the test: batches are counted
+// per route. One that is too long keeps its beginning, for people, and is told apart by its hash.
+func sender(observer Observer, key string) string {
+	name := observer.Name() + " " + key[strings.LastIndex(key, "/")+1:]
+	if len(name) <= senderLength {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	tail := "~" + hex.EncodeToString(sum[:6])
+	return strings.ToValidUTF8(name[:senderLength-len(tail)], "") + tail
+}
 
 // keys are the routes that move.
 func (w *watching) keys() []string {
@@ -203,10 +227,13 @@ func (w *watching) take(h heard, now time.Time) error {
 	}
 	routes := map[string]Observation{}
 	for _, o := range h.observations {
-		if o.Lost {
+		if o.Lost && w.judged[o.Key] {
 			w.test.Restart(now)
 		}
 		for _, batch := range o.Batches {
+			if !w.judged[o.Key] {
+				break
+			}
 			batch.Gateway = sender(h.observer, o.Key)
 			if _, err := w.test.Apply(batch, now); err != nil && !errors.Is(err, canary.ErrWeightUnknown) {
 				return fmt.Errorf("count evidence: %w", err)
@@ -292,7 +319,7 @@ func (w *watching) judge(now time.Time) WatchEnd {
 		return ""
 	}
 	// A gateway that is away has not seen this step to its end.
-	if baked && verdict.Decision == canary.Pass && len(w.here) == len(w.observers)*len(w.in.Moves) {
+	if baked && verdict.Decision == canary.Pass && w.all() {
 		return WatchPassed
 	}
 	if w.in.Patience > 0 && now.Sub(w.applied) >= w.in.Patience.Std() {
@@ -309,10 +336,21 @@ func (w *watching) judgeBlind(blind bool, now time.Time) WatchEnd {
 	case w.blind.IsZero():
 		w.blind = now
 		return WatchBlind
-	case now.Sub(w.blind) >= w.in.BlindBack.Std():
+	case w.in.BlindBack > 0 && now.Sub(w.blind) >= w.in.BlindBack.Std():
 		return WatchBlindBack
 	}
 	return ""
+}
+
+// all says whether every gateway is heard.
+func (w *watching) all() bool {
+	judged := 0
+	for _, counts := range w.judged {
+		if counts {
+			judged++
+		}
+	}
+	return len(w.here) == len(w.observers)*judged
 }
 
 // lapsed says whether a gateway has returned to stable by itself.

@@ -19,7 +19,7 @@ func analysis(plan release.Plan) canary.Config {
 	config.WarmUp = plan.Ramp.Probe.Std()
 	config.BlindAfter = plan.Analysis.Blind.Std()
 	config.Sticky = plan.Ramp.Sticky == release.StickyUser
-	config.FirstRelease = plan.First()
+	config.FirstRelease = !plan.Compared()
 	// A release without steps is still watched after its cutover.
 	config.Steps = max(1, len(plan.Steps))
 	var planned time.Duration

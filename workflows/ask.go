@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -20,11 +21,17 @@ type question struct {
 // answered says whether enough people have approved.
 func (q *question) answered() bool { return len(q.answers) >= q.approval.Count }
 
-// mayAnswer says why somebody may not answer, and nil when they may.
-func (q *question) mayAnswer(by release.Actor) error {
-	if slices.ContainsFunc(q.answers, func(a release.Approved) bool { return a.By.Name == by.Name && a.By.Source == by.Source }) {
+// mayCount says why an approval would not count. One name counts once, wherever it comes from: a
+// quorum is of people, and one of them may use the CLI and the chat.
+func (q *question) mayCount(by release.Actor) error {
+	if slices.ContainsFunc(q.answers, func(a release.Approved) bool { return strings.EqualFold(a.By.Name, by.Name) }) {
 		return fmt.Errorf("%s has approved already; %d of %d approvals are in", by.Name, len(q.answers), q.approval.Count)
 	}
+	return nil
+}
+
+// mayAnswer says why somebody may not answer, and nil when they may.
+func (q *question) mayAnswer(by release.Actor) error {
 	if len(q.approval.From) == 0 || slices.Contains(q.approval.From, by.Name) {
 		return nil
 	}

@@ -13,31 +13,28 @@ import (
 // while gateways answer; a unit whose gateways are away must not hold the others back.
 const handOver = 2 * time.Second
 
-// complete makes the candidates stable everywhere, and lets the predecessors go.
-func (r *run) complete() (release.Outcome, error) {
+// complete makes the candidates stable everywhere, and lets the predecessors go. From its first line on
+// nothing stops the release: half of the units would have nothing to return to.
+func (r *run) complete(event release.Event) (release.Outcome, error) {
 	ctx := r.base
-	version := r.versions.next(release.NoWeight)
-	for _, unit := range r.plan.Units {
-		if final := r.finalRoutes(unit, version); len(final) > 0 {
-			in := activities.RouteInput{Unit: unit, Routes: final}
-			if err := workflow.ExecuteActivity(traffic(ctx, "The candidate is stable in unit "+unit), routes.Apply, in).Get(ctx, nil); err != nil {
-				return release.Outcome{}, err
-			}
-		}
-	}
-	next, err := r.status.Phase.Next(r.endOfWatch())
+	next, err := r.status.Phase.Next(event)
 	if err != nil {
 		return release.Outcome{}, err
 	}
-	return r.close(next, r.plan.Candidates(), r.predecessors())
-}
-
-// endOfWatch is the event that ends the watch.
-func (r *run) endOfWatch() release.Event {
-	if r.stop != nil {
-		return r.stop.Event
+	r.sealed = true
+	version := r.versions.next(release.NoWeight)
+	for _, unit := range r.plan.Units {
+		final := r.finalRoutes(unit, version)
+		if len(final) == 0 {
+			continue
+		}
+		in := activities.RouteInput{Unit: unit, Routes: final}
+		if err := workflow.ExecuteActivity(traffic(ctx, "The candidate is stable in unit "+unit), routes.Apply, in).Get(ctx, nil); err != nil {
+			// The candidate has all the traffic either way; what was before it may stay warm for longer.
+			r.note("the gateways of unit "+unit+" do not take their last routes", rootMessage(err))
+		}
 	}
-	return release.Passed
+	return r.close(next, r.plan.Candidates(), r.predecessors())
 }
 
 // end leaves the way: back, when traffic may have moved.
@@ -47,44 +44,60 @@ func (r *run) end(s *stopped) (release.Outcome, error) {
 		return release.Outcome{}, err
 	}
 	if next == release.Completed {
-		return r.complete()
+		return r.complete(s.Event)
 	}
 	r.status.Cause = &s.Cause
 	r.stop = s
+	r.leave()
 	if next == release.RollingBack {
-		if err := r.rollBack(); err != nil {
+		r.rollBack()
+		if next, err = release.RollingBack.Next(release.Restored); err != nil {
 			return release.Outcome{}, err
 		}
-		next = release.RolledBack
 	}
 	return r.close(next, r.in.Stable, r.candidates())
 }
 
 // rollBack returns all traffic to stable, in reverse order of the units. It asks nobody, needs no
 // database, and tries for as long as a gateway cannot be reached.
-func (r *run) rollBack() error {
+func (r *run) rollBack() {
 	ctx := r.base
 	r.enter(release.RollingBack)
+	defer r.wait("the gateways to return to stable", time.Time{})()
 	version := r.versions.next(release.NoWeight)
-	all := newGroup(ctx)
+	type way struct {
+		unit string
+		back workflow.Future
+	}
+	var ways []way
 	for i := len(r.plan.Units) - 1; i >= 0; i-- {
 		unit := r.plan.Units[i]
 		in := activities.RouteInput{Unit: unit, Routes: r.routes(unit, version, release.NoWeight)}
+		if len(in.Routes) == 0 {
+			continue
+		}
 		back := workflow.ExecuteActivity(traffic(ctx, "Back to stable in unit "+unit), routes.Apply, in)
-		all.add(back, func() error { return back.Get(ctx, nil) })
+		ways = append(ways, way{unit, back})
 		if i > 0 {
-			if _, err := workflow.AwaitWithTimeout(ctx, handOver, back.IsReady); err != nil {
-				return err
-			}
+			// The base ends with the workflow only, so that no error is left to look at.
+			_, _ = workflow.AwaitWithTimeout(ctx, handOver, back.IsReady)
 		}
 	}
-	defer r.wait("the gateways to return to stable", time.Time{})()
-	if err := all.wait(); err != nil {
-		return err
+	refused := false
+	for _, w := range ways {
+		if err := w.back.Get(ctx, nil); err != nil {
+			// Only a gateway that has something newer refuses. It must not keep the others from
+			// going back; without a renewal its own canary ends with the lease.
+			refused = true
+			r.note("the gateways of unit "+w.unit+" refuse the way back", rootMessage(err))
+			continue
+		}
+		r.units[w.unit] = release.NoWeight
 	}
-	r.forgetWeights()
-	r.note("all traffic is back at stable")
-	return nil
+	r.status.Weight, r.status.Step = release.NoWeight, -1
+	if !refused {
+		r.note("all traffic is back at stable")
+	}
 }
 
 // close ends the release. What it leaves behind is retired before the lane hears of the end: the next
@@ -94,8 +107,10 @@ func (r *run) close(phase release.Phase, stable map[string]release.Revision, unn
 	outcome := release.Outcome{Release: r.in.Release, Phase: phase, Cause: r.status.Cause, Stable: stable, RouteVersion: r.versions.last}
 	r.enter(phase)
 	if r.in.Refused == nil {
-		if err := r.recordRoutes(ctx); err != nil {
-			return outcome, err
+		if phase == release.Completed || phase == release.RolledBack {
+			if err := r.recordRoutes(ctx); err != nil {
+				return outcome, err
+			}
 		}
 		r.retire(ctx, unneeded)
 		lane := r.in.Release.Lane.WorkflowID()
@@ -117,9 +132,6 @@ func (r *run) retire(ctx workflow.Context, revisions []release.Revision) {
 	var endings []ending
 	for _, unit := range r.plan.Units {
 		for _, revision := range revisions {
-			if _, there := r.targets[unit]; !there {
-				continue
-			}
 			in := activities.RetireInput{Unit: unit, Lane: r.in.Release.Lane, Revision: revision.ID, Drain: revision.Run.Drain}
 			name := revision.ID + " in unit " + unit
 			future := workflow.ExecuteActivity(retiring(ctx, revision.Run.Drain.Std(), "Retire "+name), deploys.Retire, in)
@@ -138,14 +150,13 @@ func (r *run) retire(ctx workflow.Context, revisions []release.Revision) {
 // finalRoutes are a unit's routes once the release is done: the candidates alone, and nothing for
 // components that the manifest has no longer.
 func (r *run) finalRoutes(unit string, version int64) []release.Route {
-	out := r.routes(unit, version, release.NoWeight)
-	for i, move := range r.plan.Changed() {
-		candidate := r.targets[unit][move.Candidate.ID]
-		out[i].Stable, out[i].Canary = &candidate, nil
+	out := r.routes(unit, version, release.FullWeight)
+	for i := range out {
+		out[i].Stable, out[i].Canary, out[i].Weight = out[i].Canary, nil, release.NoWeight
 	}
 	for _, gone := range r.removed() {
 		key := release.RouteKey(r.in.Release.Lane, gone.Component)
-		out = append(out, release.Route{Key: key, Ingress: release.Ingress{Path: "/"}, Version: version})
+		out = append(out, release.Route{Key: key, Ingress: gone.Ingress, Version: version})
 	}
 	return out
 }
@@ -154,14 +165,12 @@ func (r *run) finalRoutes(unit string, version int64) []release.Route {
 // that hold without a lease are recorded: all at stable, or all at the candidate.
 func (r *run) recordRoutes(ctx workflow.Context) error {
 	for _, unit := range r.plan.Units {
-		in := activities.RouteInput{Unit: unit}
-		switch {
-		case len(r.targets[unit]) == 0:
-			continue
-		case r.status.Phase == release.Completed:
+		in := activities.RouteInput{Unit: unit, Routes: r.routes(unit, r.versions.last, r.status.Weight)}
+		if r.status.Phase == release.Completed {
 			in.Routes = r.finalRoutes(unit, r.versions.last)
-		default:
-			in.Routes = r.routes(unit, r.versions.last, r.units[unit])
+		}
+		if len(in.Routes) == 0 {
+			continue
 		}
 		if err := workflow.ExecuteActivity(quick(ctx, "Record the routes of unit "+unit), records.Routes, in).Get(ctx, nil); err != nil {
 			return err
@@ -175,7 +184,7 @@ func (r *run) recordRoutes(ctx workflow.Context) error {
 func (r *run) predecessors() []release.Revision {
 	var out []release.Revision
 	for _, move := range r.plan.Changed() {
-		if move.Stable != nil {
+		if move.Replaces() {
 			out = append(out, *move.Stable)
 		}
 	}
@@ -183,9 +192,14 @@ func (r *run) predecessors() []release.Revision {
 }
 
 func (r *run) candidates() []release.Revision {
+	if len(r.targets) == 0 {
+		return nil
+	}
 	var out []release.Revision
 	for _, move := range r.plan.Changed() {
-		out = append(out, move.Candidate)
+		if move.Stable == nil || move.Replaces() {
+			out = append(out, move.Candidate)
+		}
 	}
 	return out
 }

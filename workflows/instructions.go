@@ -17,9 +17,18 @@ func (r *run) live() error {
 		return fmt.Errorf("the release has ended: it is %s", r.status.Phase)
 	case r.status.Phase == release.RollingBack || r.stop != nil:
 		return errors.New("the release is on its way back")
+	case r.sealed:
+		return errors.New("the release is being completed: a new release is the way back from here")
 	default:
 		return nil
 	}
+}
+
+func (r *run) mayApprove(in release.Instruction) error {
+	if err := r.mayAnswer(in); err != nil {
+		return err
+	}
+	return r.ask.mayCount(in.By)
 }
 
 func (r *run) mayAnswer(in release.Instruction) error {
@@ -49,7 +58,7 @@ func (r *run) takeApproval(ctx workflow.Context, in release.Instruction) (string
 		return "", err
 	}
 	// The rules took their time: somebody else may have answered meanwhile.
-	if err := r.mayAnswer(in); err != nil {
+	if err := r.mayApprove(in); err != nil {
 		return "", err
 	}
 	r.ask.answers = append(r.ask.answers, release.Approved{By: in.By, Comment: in.Comment, At: in.At})
@@ -106,22 +115,26 @@ func (r *run) mayPromote(release.Instruction) error {
 	if err := r.live(); err != nil {
 		return err
 	}
-	if r.status.Phase != release.Ramping && r.status.Phase != release.Watching {
-		return fmt.Errorf("there is no step or watch to end: the release is %s", r.status.Phase)
+	if !r.promotable {
+		waits := ""
+		if r.status.Waiting != nil {
+			waits = " and waits for " + r.status.Waiting.For
+		}
+		return fmt.Errorf("there is no step or watch to end: the release is %s%s", r.status.Phase, waits)
 	}
 	return nil
 }
 
 // takePromotion ends the step or the watch before its evidence is in, once the rules allow it.
 func (r *run) takePromotion(ctx workflow.Context, in release.Instruction) (string, error) {
-	phase, step := r.status.Phase, r.status.Step
+	phase, version := r.status.Phase, r.versions.last
 	if err := r.allowed(ctx, release.GateOverride, in); err != nil {
 		return "", err
 	}
 	if err := r.mayPromote(in); err != nil {
 		return "", err
 	}
-	if r.status.Phase != phase || r.status.Step != step {
+	if r.status.Phase != phase || r.versions.last != version {
 		return "", errors.New("the step ended meanwhile")
 	}
 	r.promoted = true

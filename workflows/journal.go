@@ -7,8 +7,12 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
-// timelineLength bounds what the status shows; the journal keeps everything.
-const timelineLength = 200
+// timelineLength bounds what the status shows, and entriesAtOnce what is written at once, because what
+// an activity is given has a bound; the journal keeps everything.
+const (
+	timelineLength = 200
+	entriesAtOnce  = 50
+)
 
 // journal is what has happened and is not written yet.
 type journal struct {
@@ -39,8 +43,9 @@ func (r *run) writeJournal(ctx workflow.Context) {
 		if err := workflow.Await(ctx, func() bool { return len(r.journal.pending) > 0 }); err != nil {
 			return
 		}
-		in := activities.ProgressInput{Summary: r.summary(), Entries: r.journal.pending}
-		r.journal.pending, r.journal.writing = nil, true
+		n := min(len(r.journal.pending), entriesAtOnce)
+		in := activities.ProgressInput{Summary: r.summary(), Entries: r.journal.pending[:n:n]}
+		r.journal.pending, r.journal.writing = r.journal.pending[n:], true
 		err := workflow.ExecuteActivity(quick(ctx, "Record: "+in.Entries[len(in.Entries)-1].Message), records.Progress, in).Get(ctx, nil)
 		r.journal.writing = false
 		if err != nil {

@@ -17,6 +17,9 @@ type LaneInput struct {
 	State LaneState
 }
 
+// TypeNotStarted is the type of the error that a submission ends with when its release could not begin.
+const TypeNotStarted = "ReleaseNotStarted"
+
 // presenceEvery is how often a lane that has continued as new asks whether the release it found
 // under way is still there. A release says itself how it ends; this is for one that was terminated.
 const presenceEvery = time.Minute
@@ -27,7 +30,7 @@ type lane struct {
 	state LaneState
 	// starting is held while a release is being started, so that submissions wait their turn.
 	starting workflow.Mutex
-	// after is where the handlers' work is left for the loop: releases to be ended unbegun.
+	// finished and lost are what has ended and is not taken in yet.
 	finished []release.Outcome
 	lost     []release.ID
 }
@@ -48,28 +51,33 @@ func Lane(ctx workflow.Context, in LaneInput) error {
 	}
 	for {
 		l.show(ctx)
-		grown := func() bool { return workflow.GetInfo(ctx).GetContinueAsNewSuggested() }
-		if err := workflow.Await(ctx, func() bool { return len(l.finished)+len(l.lost) > 0 || grown() }); err != nil {
+		quiet := func() bool {
+			return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx)
+		}
+		if err := workflow.Await(ctx, func() bool { return l.news() || quiet() }); err != nil {
 			return err
+		}
+		// Nothing may wait between here and the end of the run, or what comes meanwhile would be lost.
+		l.drain(ctx)
+		if !l.news() && quiet() {
+			return workflow.NewContinueAsNewError(ctx, Lane, LaneInput{Lane: l.name, State: l.state})
 		}
 		if err := l.settle(ctx); err != nil {
 			return err
 		}
-		if grown() {
-			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-				return err
-			}
-			l.drain(ctx)
-			if err := l.settle(ctx); err != nil {
-				return err
-			}
-			return workflow.NewContinueAsNewError(ctx, Lane, LaneInput{Lane: l.name, State: l.state})
-		}
 	}
 }
 
-// settle takes in what has ended and starts what waits.
+// news says whether something has ended that is not taken in yet.
+func (l *lane) news() bool { return len(l.finished)+len(l.lost) > 0 }
+
+// settle takes in what has ended and starts what waits, in one go: a submission that came between
+// would find the lane free and pass those that wait.
 func (l *lane) settle(ctx workflow.Context) error {
+	if err := l.starting.Lock(ctx); err != nil {
+		return err
+	}
+	defer l.starting.Unlock()
 	for _, outcome := range l.finished {
 		l.state = l.state.finished(outcome)
 	}
@@ -77,15 +85,11 @@ func (l *lane) settle(ctx workflow.Context) error {
 		l.state = l.state.lost(id)
 	}
 	l.finished, l.lost = nil, nil
-	if err := l.starting.Lock(ctx); err != nil {
-		return err
+	if next, ok := l.state.next(); ok {
+		// A release that cannot start counts as lost, and the one after it gets its turn.
+		_ = l.start(ctx, next)
 	}
-	defer l.starting.Unlock()
-	next, ok := l.state.next()
-	if !ok {
-		return nil
-	}
-	return l.start(ctx, next)
+	return nil
 }
 
 // listen sets up the query, the update and the signal.
@@ -130,9 +134,8 @@ func (l *lane) submit(ctx workflow.Context, req release.Request) (release.Submis
 	answer := l.state.decide(req)
 	l.state = answer.State
 	for _, end := range answer.End {
-		if err := l.start(ctx, end); err != nil {
-			return release.Submission{}, err
-		}
+		// These are for the record only: what can be done about one that cannot start is in the log.
+		_ = l.start(ctx, end)
 	}
 	if answer.Supersede != nil {
 		// A release that has ended meanwhile has told us already.
@@ -143,6 +146,8 @@ func (l *lane) submit(ctx workflow.Context, req release.Request) (release.Submis
 	}
 	if answer.Start != nil {
 		if err := l.start(ctx, *answer.Start); err != nil {
+			// The same request may come again, and is no duplicate then.
+			l.state = l.state.forget(answer.Start.Release)
 			return release.Submission{}, err
 		}
 	}
@@ -154,7 +159,9 @@ func (l *lane) submit(ctx workflow.Context, req release.Request) (release.Submis
 func (l *lane) start(ctx workflow.Context, in ReleaseInput) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            in.Release.WorkflowID(),
+		WorkflowID: in.Release.WorkflowID(),
+		// A number is given once: a lane that has lost its state must not write over what it named.
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
 		TypedSearchAttributes: LaneAttributes(l.name),
 		StaticSummary:         fmt.Sprintf("%s %s: %s", in.Release, short(in.Request.Commit), firstLine(in.Request.Message)),
@@ -162,7 +169,9 @@ func (l *lane) start(ctx workflow.Context, in ReleaseInput) error {
 	})
 	future := workflow.ExecuteChildWorkflow(child, ReleaseType, in)
 	if err := future.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
-		return fmt.Errorf("start release %s: %w", in.Release, err)
+		workflow.GetLogger(ctx).Error("release not started", "release", in.Release.String(), "error", err)
+		l.lost = append(l.lost, in.Release)
+		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("release %s could not be started: %s", in.Release, err), TypeNotStarted, err)
 	}
 	if in.Refused == nil {
 		workflow.Go(ctx, func(ctx workflow.Context) { l.follow(ctx, in.Release, future) })
@@ -170,12 +179,16 @@ func (l *lane) start(ctx workflow.Context, in ReleaseInput) error {
 	return nil
 }
 
-// follow notices a release that ends without a word: one that was terminated, or failed.
+// follow takes the end of a release from its result, for one whose word did not arrive, and notices
+// one that has none: it was terminated, or failed.
 func (l *lane) follow(ctx workflow.Context, id release.ID, child workflow.ChildWorkflowFuture) {
-	if err := child.Get(ctx, nil); err != nil {
+	var outcome release.Outcome
+	if err := child.Get(ctx, &outcome); err != nil {
 		workflow.GetLogger(ctx).Error("release lost", "release", id.String(), "error", err)
 		l.lost = append(l.lost, id)
+		return
 	}
+	l.finished = append(l.finished, outcome)
 }
 
 // look asks a release of an earlier run whether it is there, until it has ended.

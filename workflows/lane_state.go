@@ -62,7 +62,9 @@ func (s LaneState) decide(req release.Request) laneAnswer {
 	}
 	s.Number++
 	held := Held{Release: release.ID{Lane: req.Lane, Number: s.Number}, Request: req}
-	s.Seen = append(slices.Clone(s.Seen), Seen{req.Key, held.Release})
+	if req.Key != "" {
+		s.Seen = append(slices.Clone(s.Seen), Seen{req.Key, held.Release})
+	}
 	if extra := len(s.Seen) - seenLength; extra > 0 {
 		s.Seen = s.Seen[extra:]
 	}
@@ -98,6 +100,12 @@ func (s LaneState) refuse(held Held, why *stopped) laneAnswer {
 		message += "\n" + strings.Join(why.Cause.Details, "\n")
 	}
 	return laneAnswer{State: s, End: []ReleaseInput{end}, Submission: release.Submission{Release: held.Release, Answer: release.Rejected, Message: message}}
+}
+
+// forget lets the request for a release be made again.
+func (s LaneState) forget(id release.ID) LaneState {
+	s.Seen = slices.DeleteFunc(slices.Clone(s.Seen), func(seen Seen) bool { return seen.Release == id })
+	return s
 }
 
 // supersede puts the newest first: what waits is overtaken, and what is under way makes room.

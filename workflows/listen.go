@@ -32,7 +32,7 @@ func (r *run) listen(ctx workflow.Context) error {
 		return err
 	}
 	for _, i := range []instruction{
-		{UpdateApprove, r.mayAnswer, r.takeApproval},
+		{UpdateApprove, r.mayApprove, r.takeApproval},
 		{UpdateReject, r.mayAnswer, r.takeRejection},
 		{UpdatePause, r.mayPause, r.takePause},
 		{UpdateResume, r.mayResume, r.takeResume},

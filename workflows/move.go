@@ -10,11 +10,20 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
-// askAgain is how often the rules are asked while a freeze of unknown end holds a release.
-const askAgain = time.Minute
+// askFirst and askLast are the first and the longest pause before the rules are asked again while a
+// freeze holds a release. A freeze may be lifted early, and one that lasts a week must not fill the
+// history with questions.
+const (
+	askFirst = time.Minute
+	askLast  = time.Hour
+)
 
-// freezeCodes is how the rules begin the code of a denial that time alone ends.
-const freezeCodes = "freeze."
+// freezeCodes is how the rules begin the code of a denial that time alone ends; freezeMalformed is
+// the one of them that it does not.
+const (
+	freezeCodes     = "freeze."
+	freezeMalformed = "freeze.malformed"
+)
 
 // decide asks the rules and returns the recorded answer.
 func (r *run) decide(ctx workflow.Context, gate release.Gate, step *release.StepChange, by *release.Actor) (release.Decision, error) {
@@ -38,59 +47,72 @@ func (r *run) decide(ctx workflow.Context, gate release.Gate, step *release.Step
 }
 
 // require asks the rules and waits while a freeze denies.
-func (r *run) require(ctx workflow.Context, gate release.Gate, step *release.StepChange) error {
-	for {
-		decision, err := r.decide(ctx, gate, step, nil)
-		if err != nil {
-			return err
-		}
-		if decision.Allow {
-			return nil
-		}
-		if !frozen(decision) {
-			return denied(decision)
-		}
-		if step != nil && r.plan.Freeze == release.RevertFreeze {
-			return stop(release.Denied, release.CauseFreeze, "a freeze opened and the manifest says revert: "+decision.Deny[0].Message)
-		}
-		if err := r.waitOutFreeze(ctx, decision); err != nil {
-			return err
-		}
-	}
+func (r *run) require(ctx workflow.Context, gate release.Gate) error {
+	never := func() bool { return false }
+	_, err := r.allow(ctx, gate, nil, never)
+	return err
 }
 
 // mayMove waits until traffic may move: nobody has paused the release and the rules allow the step.
-func (r *run) mayMove(ctx workflow.Context, gate release.Gate, unit string, to release.Weight) error {
-	if err := r.proceed(ctx); err != nil {
-		return err
+// It is false when the lease runs out meanwhile.
+func (r *run) mayMove(ctx workflow.Context, gate release.Gate, unit string, to release.Weight) (bool, error) {
+	if err := r.proceedUnless(ctx, r.unwatched); err != nil {
+		return false, err
 	}
-	return r.require(ctx, gate, &release.StepChange{Unit: unit, From: r.units[unit], To: to})
+	if r.unwatched() {
+		return false, nil
+	}
+	return r.allow(ctx, gate, &release.StepChange{Unit: unit, From: r.units[unit], To: to}, r.unwatched)
+}
+
+// allow asks the rules until they allow it, waiting while a freeze denies. It is false when there is
+// nothing left to allow.
+func (r *run) allow(ctx workflow.Context, gate release.Gate, step *release.StepChange, moot func() bool) (bool, error) {
+	for pause := askFirst; ; pause = min(2*pause, askLast) {
+		decision, err := r.decide(ctx, gate, step, nil)
+		if err != nil {
+			return false, err
+		}
+		if moot() || decision.Allow {
+			return !moot(), nil
+		}
+		if !frozen(decision) {
+			return false, denied(decision)
+		}
+		if step != nil && r.plan.Freeze == release.RevertFreeze {
+			return false, stop(release.Denied, release.CauseFreeze, "a freeze opened and the manifest says revert: "+decision.Deny[0].Message)
+		}
+		if err := r.waitOutFreeze(ctx, decision, pause, moot); err != nil || moot() {
+			return false, err
+		}
+		if err := r.proceedUnless(ctx, moot); err != nil || moot() {
+			return false, err
+		}
+	}
 }
 
 // frozen says whether nothing but a freeze stands against it.
 func frozen(decision release.Decision) bool {
 	for _, denial := range decision.Deny {
-		if !strings.HasPrefix(denial.Code, freezeCodes) {
+		if !strings.HasPrefix(denial.Code, freezeCodes) || denial.Code == freezeMalformed {
 			return false
 		}
 	}
 	return len(decision.Deny) > 0
 }
 
-// waitOutFreeze waits until the freeze is said to end, at most [askAgain] at a time: a freeze may
-// be lifted early.
-func (r *run) waitOutFreeze(ctx workflow.Context, decision release.Decision) error {
+// waitOutFreeze waits until the freeze is said to end, and no longer than the pause.
+func (r *run) waitOutFreeze(ctx workflow.Context, decision release.Decision, pause time.Duration, moot func() bool) error {
 	now := workflow.Now(ctx)
 	until := thawsAt(decision)
-	wait := askAgain
 	if !until.IsZero() && until.After(now) {
-		wait = min(wait, until.Sub(now))
+		pause = min(pause, until.Sub(now))
 	}
 	defer r.wait("the freeze to end: "+decision.Deny[0].Message, until)()
 	timer, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	elapsed := workflow.NewTimerWithOptions(timer, wait, workflow.TimerOptions{Summary: "Freeze: ask the rules again"})
-	return r.await(ctx, elapsed.IsReady)
+	elapsed := workflow.NewTimerWithOptions(timer, pause, workflow.TimerOptions{Summary: "Freeze: ask the rules again"})
+	return r.await(ctx, func() bool { return elapsed.IsReady() || moot() })
 }
 
 // thawsAt is when the last of the freezes ends; zero when a rule does not know.

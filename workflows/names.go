@@ -35,7 +35,7 @@ const (
 	// SignalFinished tells a lane how its release ended; SignalPresence asks a release whether it is there.
 	SignalFinished = "finished"
 	SignalPresence = "presence"
-	// QueryStatus answers with a [release.Status] or a [LaneStatus].
+	// QueryStatus answers with a [release.Status] or a [LaneState].
 	QueryStatus = "status"
 )
 

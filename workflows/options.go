@@ -32,6 +32,14 @@ func gate(ctx workflow.Context, bound time.Duration, summary string) workflow.Co
 	})
 }
 
+// deploying is [gate] for work that leaves something running. A cancelled attempt is waited for, or it
+// would start what was retired just before.
+func deploying(ctx workflow.Context, bound time.Duration, summary string) workflow.Context {
+	options := workflow.GetActivityOptions(gate(ctx, bound, summary))
+	options.WaitForCancellation = true
+	return workflow.WithActivityOptions(ctx, options)
+}
+
 // traffic is for moving weights: short attempts in quick succession, for as long as it takes.
 func traffic(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{

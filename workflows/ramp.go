@@ -17,7 +17,6 @@ const mostLapses = 3
 
 // ramp walks the steps. Each of them ends on evidence, never on time alone.
 func (r *run) ramp(ctx workflow.Context) error {
-	lapses := 0
 	for i := 0; i < len(r.plan.Steps); {
 		end, err := r.step(ctx, i)
 		if err != nil {
@@ -27,13 +26,9 @@ func (r *run) ramp(ctx workflow.Context) error {
 		case activities.WatchPassed:
 			i++
 		case activities.WatchLapsed:
-			lapses++
-			if lapses > mostLapses {
-				return stop(release.Broke, release.CauseLease, fmt.Sprintf("the lease ran out %d times", lapses))
+			if err := r.lapse(); err != nil {
+				return err
 			}
-			r.note("the lease ran out and the gateways returned to stable; the ramp begins again")
-			r.forgetWeights()
-			r.liveSince = r.versions.last + 1
 			i = 0
 		case activities.WatchBlindBack:
 			r.note("no evidence for " + r.plan.Analysis.BlindBack.String() + "; the ramp steps back")
@@ -49,27 +44,24 @@ func (r *run) ramp(ctx workflow.Context) error {
 // starts first, so that the weight is never there without it.
 func (r *run) step(ctx workflow.Context, index int) (activities.WatchEnd, error) {
 	step := r.plan.Steps[index]
-	version := r.versions.next(step.Weight)
-	if err := r.startWatcher(ctx, goal{version: version, bake: step.Bake, patience: r.plan.Ramp.Patience}); err != nil {
-		return "", err
+	g := goal{version: r.versions.next(step.Weight), bake: step.Bake, patience: r.plan.Ramp.Patience}
+	if index > 0 {
+		// Below the first step there is nothing to step back to: only patience ends it.
+		g.blindBack = r.plan.Analysis.BlindBack
 	}
-	r.promoted = false
-	for _, unit := range r.plan.Units {
-		if err := r.mayMove(ctx, release.GateStep, unit, step.Weight); err != nil {
-			return "", err
-		}
-		if err := r.shift(ctx, unit, version, step.Weight, lease); err != nil {
-			return "", err
-		}
+	r.startWatcher(ctx, g)
+	if lapsed, err := r.moveAll(ctx, release.GateStep, g.version, step.Weight); err != nil || lapsed {
+		return activities.WatchLapsed, err
 	}
 	r.status.Step, r.status.Weight = index, step.Weight
 	r.note(fmt.Sprintf("step %d of %d: %s to the candidate", index+1, len(r.plan.Steps), step.Weight))
 	defer r.wait(fmt.Sprintf("evidence at %s", step.Weight), workflow.Now(ctx).Add(step.Bake.Std()))()
 	for {
-		if err := r.await(ctx, func() bool { return r.watcher.ended() || r.promoted }); err != nil {
+		promoted, err := r.awaitWatcher(ctx)
+		if err != nil {
 			return "", err
 		}
-		if r.promoted {
+		if promoted {
 			r.note("promoted past the step at " + step.Weight.String())
 			return activities.WatchPassed, r.stopWatcher(ctx)
 		}
@@ -77,10 +69,53 @@ func (r *run) step(ctx workflow.Context, index int) (activities.WatchEnd, error)
 			return r.watcher.result.End, nil
 		}
 		r.note("blind: the candidate gets no requests, so nothing is known of it; the ramp holds")
-		if err := r.startWatcher(ctx, goal{version: version, bake: step.Bake, patience: r.plan.Ramp.Patience, again: true}); err != nil {
-			return "", err
+		g.again = true
+		r.startWatcher(ctx, g)
+	}
+}
+
+// moveAll gives a weight to every unit in order, as soon as the rules allow each. It gives up, and
+// says so, when the lease runs out while it waits: nobody watches the canary then.
+func (r *run) moveAll(ctx workflow.Context, gate release.Gate, version int64, weight release.Weight) (lapsed bool, err error) {
+	for _, unit := range r.plan.Units {
+		allowed, err := r.mayMove(ctx, gate, unit, weight)
+		if err != nil {
+			return false, err
+		}
+		if !allowed {
+			return true, nil
+		}
+		if err := r.shift(ctx, unit, version, weight); err != nil {
+			return false, err
 		}
 	}
+	return false, nil
+}
+
+// awaitWatcher waits for the end of a watcher, or for somebody who does not want to.
+func (r *run) awaitWatcher(ctx workflow.Context) (promoted bool, err error) {
+	r.promoted, r.promotable = false, true
+	defer func() { r.promotable = false }()
+	err = r.await(ctx, func() bool { return r.watcher.done || r.promoted })
+	return r.promoted, err
+}
+
+// lapse takes in that the gateways returned to stable by themselves.
+func (r *run) lapse() error {
+	r.lapses++
+	if r.lapses > mostLapses {
+		return stop(release.Broke, release.CauseLease, fmt.Sprintf("the lease ran out %d times", r.lapses))
+	}
+	r.note("the lease ran out and the gateways returned to stable; the ramp begins again")
+	for _, unit := range r.plan.Units {
+		// A unit that has everything at the candidate has no lease that could run out.
+		if r.units[unit] < release.FullWeight {
+			r.units[unit] = release.NoWeight
+		}
+	}
+	r.status.Weight, r.status.Step = release.NoWeight, -1
+	r.liveSince = r.versions.last + 1
+	return nil
 }
 
 // cutOver asks people where the manifest says so, and gives the candidate everything.
@@ -88,18 +123,27 @@ func (r *run) cutOver(ctx workflow.Context) error {
 	if len(r.plan.Changed()) == 0 {
 		return nil
 	}
-	version := r.versions.next(release.FullWeight)
-	if err := r.startWatcher(ctx, goal{version: version, bake: r.plan.Watch, over: true}); err != nil {
-		return err
-	}
-	if err := r.askPeople(ctx, release.BeforeCutover); err != nil {
-		return err
-	}
-	for _, unit := range r.plan.Units {
-		if err := r.mayMove(ctx, release.GateCutover, unit, release.FullWeight); err != nil {
+	asked := false
+	for {
+		version := r.versions.next(release.FullWeight)
+		r.startWatcher(ctx, goal{version: version, bake: r.plan.Watch, over: true})
+		if !asked {
+			if err := r.askPeople(ctx, release.BeforeCutover); err != nil {
+				return err
+			}
+			asked = true
+		}
+		lapsed, err := r.moveAll(ctx, release.GateCutover, version, release.FullWeight)
+		if err != nil {
 			return err
 		}
-		if err := r.shift(ctx, unit, version, release.FullWeight, 0); err != nil {
+		if !lapsed {
+			break
+		}
+		if err := r.lapse(); err != nil {
+			return err
+		}
+		if err := r.ramp(ctx); err != nil {
 			return err
 		}
 	}
@@ -114,31 +158,46 @@ func (r *run) watchOver(ctx workflow.Context) error {
 	if len(r.plan.Changed()) == 0 {
 		return nil
 	}
-	r.promoted = false
 	defer r.wait("the end of the watch", workflow.Now(ctx).Add(r.plan.Watch.Std()))()
-	if err := r.await(ctx, func() bool { return r.watcher.ended() || r.promoted }); err != nil {
-		return err
+	for {
+		promoted, err := r.awaitWatcher(ctx)
+		if err != nil {
+			return err
+		}
+		if promoted {
+			r.note("the watch was ended early")
+			return r.stopWatcher(ctx)
+		}
+		switch end := r.watcher.result.End; end {
+		case activities.WatchPassed:
+			return nil
+		case activities.WatchLapsed:
+			// A gateway's news of a lease that ran out just before the cutover replaced it.
+			r.liveSince = r.versions.last
+			r.startWatcher(ctx, goal{version: r.versions.last, bake: r.plan.Watch, over: true, again: true})
+		case activities.WatchFailed:
+			return r.holdFirst(ctx)
+		default:
+			return fmt.Errorf("the watch cannot end %q", end)
+		}
 	}
-	if r.promoted {
-		r.note("the watch was ended early")
-		return r.stopWatcher(ctx)
-	}
-	if r.watcher.result.End == activities.WatchPassed {
-		return nil
-	}
+}
+
+// holdFirst waits for a person's word on a first release that does badly.
+func (r *run) holdFirst(ctx workflow.Context) error {
 	r.note("the evidence is against the first release, and there is nothing to return to: "+r.watcher.result.Evidence.Sentence,
 		"promote keeps it, rollback takes it off the air, a new push replaces it")
 	defer r.wait("promote or rollback", time.Time{})()
+	r.promotable = true
+	defer func() { r.promotable = false }()
 	return r.await(ctx, func() bool { return r.promoted })
 }
 
 // shift gives a weight to every changed component of a unit, all from the same moment.
-func (r *run) shift(ctx workflow.Context, unit string, version int64, weight release.Weight, lease time.Duration) error {
+func (r *run) shift(ctx workflow.Context, unit string, version int64, weight release.Weight) error {
 	in := activities.RouteInput{Unit: unit, Routes: r.routes(unit, version, weight)}
-	for i := range in.Routes {
-		in.Routes[i].Lease = release.Duration(lease)
-	}
 	summary := fmt.Sprintf("%s to the candidate in unit %s", weight, unit)
+	defer r.wait("the gateways of unit "+unit+" to serve "+weight.String(), time.Time{})()
 	if err := workflow.ExecuteActivity(traffic(ctx, summary), routes.Apply, in).Get(ctx, nil); err != nil {
 		return err
 	}
@@ -153,7 +212,7 @@ func (r *run) routes(unit string, version int64, weight release.Weight) []releas
 	var out []release.Route
 	for _, move := range r.plan.Changed() {
 		route := release.Route{
-			Key: release.RouteKey(r.in.Release.Lane, move.Component), Ingress: move.Ingress, Version: version, Weight: weight,
+			Key: release.RouteKey(r.in.Release.Lane, move.Component), Ingress: ingress(move, weight), Version: version, Weight: weight,
 			Release: r.in.Release.String(), Sticky: r.plan.Ramp.Sticky, UserHeader: r.plan.Ramp.UserHeader, WarmUp: r.plan.Ramp.Probe,
 		}
 		if move.Stable != nil {
@@ -165,15 +224,23 @@ func (r *run) routes(unit string, version int64, weight release.Weight) []releas
 		if candidate, ok := r.targets[unit][move.Candidate.ID]; ok && weight > release.NoWeight {
 			route.Canary = &candidate
 		}
+		if route.Weight > release.NoWeight && route.Weight < release.FullWeight {
+			route.Lease = release.Duration(lease)
+		}
 		out = append(out, route)
 	}
 	return out
 }
 
-// forgetWeights notes that the gateways returned to stable by themselves.
-func (r *run) forgetWeights() {
-	for _, unit := range r.plan.Units {
-		r.units[unit] = release.NoWeight
+// ingress is the way in to a component. Both revisions share it, so another host or path comes with
+// the cutover, and goes with the way back; until then only the pins are the candidate's.
+func ingress(move release.Move, weight release.Weight) release.Ingress {
+	if move.Stable == nil || weight == release.FullWeight {
+		return move.Ingress
 	}
-	r.status.Weight, r.status.Step = release.NoWeight, -1
+	in := move.Stable.Ingress
+	if weight > release.NoWeight {
+		in.Pins = move.Ingress.Pins
+	}
+	return in
 }

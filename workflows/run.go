@@ -28,10 +28,16 @@ type run struct {
 	versions versions
 	// liveSince is the first version whose lease has not run out yet.
 	liveSince int64
+	lapses    int
 	watcher   *watcher
 	ask       *question
-	promoted  bool
-	journal   journal
+	// promotable says that a step or the watch is under way, promoted that somebody has ended it.
+	promotable, promoted bool
+	// sealed says that the release is being completed: the predecessor goes, and nothing stops it now.
+	sealed  bool
+	journal journal
+	// shown are the search attributes as they were last set.
+	shown attributes
 }
 
 // newRun sets a release up: its status, its handlers and its journal.
@@ -78,13 +84,18 @@ func (r *run) enter(phase release.Phase) {
 
 // proceed waits while the release is paused, and says when it has to stop instead.
 func (r *run) proceed(ctx workflow.Context) error {
+	return r.proceedUnless(ctx, func() bool { return false })
+}
+
+// proceedUnless is [run.proceed] for something that may become moot meanwhile.
+func (r *run) proceedUnless(ctx workflow.Context, moot func() bool) error {
 	if r.stop != nil {
 		return r.stop
 	}
 	if r.status.Paused {
 		defer r.wait("somebody to resume it", time.Time{})()
 	}
-	return r.await(ctx, func() bool { return !r.status.Paused })
+	return r.await(ctx, func() bool { return !r.status.Paused || moot() })
 }
 
 // await waits for a condition on the way; a reason to stop ends it with that reason.
@@ -100,7 +111,7 @@ func (r *run) await(ctx workflow.Context, condition func() bool) error {
 
 // interrupt gives the release a reason to stop; the first one counts.
 func (r *run) interrupt(s *stopped) {
-	if r.stop != nil || r.status.Phase.Ended() || r.status.Phase == release.RollingBack {
+	if r.stop != nil || r.sealed || r.status.Phase.Ended() || r.status.Phase == release.RollingBack {
 		return
 	}
 	r.stop = s

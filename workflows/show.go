@@ -13,21 +13,33 @@ import (
 // shownEntries is how many of the last lines of the story the Temporal UI shows.
 const shownEntries = 12
 
+// attributes are the search attributes that change in the course of a release. Setting them is an
+// event in the history, so it is done when one has changed.
+type attributes struct {
+	phase   release.Phase
+	commit  string
+	verdict release.Verdict
+}
+
 // show brings the search attributes and the readable details in the Temporal UI up to date.
 func (r *run) show() {
-	verdict := ""
+	workflow.SetCurrentDetails(r.base, details(r.status))
+	now := attributes{phase: r.status.Phase, commit: r.status.Commit}
 	if r.status.Evidence != nil {
-		verdict = string(r.status.Evidence.Verdict)
+		now.verdict = r.status.Evidence.Verdict
 	}
+	if now == r.shown {
+		return
+	}
+	r.shown = now
 	err := workflow.UpsertTypedSearchAttributes(r.base,
-		keyword(attributePhase, string(r.status.Phase)),
-		keyword(attributeRevision, r.status.Commit),
-		keyword(attributeVerdict, verdict),
+		keyword(attributePhase, string(now.phase)),
+		keyword(attributeRevision, now.commit),
+		keyword(attributeVerdict, string(now.verdict)),
 	)
 	if err != nil {
 		workflow.GetLogger(r.base).Warn("search attributes not set", "error", err)
 	}
-	workflow.SetCurrentDetails(r.base, details(r.status))
 }
 
 // details is a status as Markdown.

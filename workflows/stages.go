@@ -28,12 +28,12 @@ func (r *run) admit(ctx workflow.Context) error {
 	}
 	r.spec = resolved.Spec
 	r.status.Units = r.spec.Units
-	return r.require(ctx, release.GateAdmit, nil)
+	return r.require(ctx, release.GateAdmit)
 }
 
 // build turns every component into an artifact, and freezes the plan.
 func (r *run) build(ctx workflow.Context) error {
-	if err := r.require(ctx, release.GateBuild, nil); err != nil {
+	if err := r.require(ctx, release.GateBuild); err != nil {
 		return err
 	}
 	built := map[string]release.Digest{}
@@ -89,24 +89,27 @@ func (r *run) buildInput(component release.Component) activities.BuildInput {
 // deploy runs the candidates beside what is stable, without traffic. Stable revisions are asked for
 // too: they have to be there for the way back, and say where they listen.
 func (r *run) deploy(ctx workflow.Context) error {
-	if len(r.plan.Changed()) == 0 {
+	if len(r.plan.Changed()) == 0 && len(r.removed()) == 0 {
 		return nil
 	}
-	if err := r.require(ctx, release.GateDeploy, nil); err != nil {
+	if err := r.require(ctx, release.GateDeploy); err != nil {
 		return err
+	}
+	if len(r.plan.Changed()) == 0 {
+		return nil
 	}
 	all := newGroup(ctx)
 	for _, unit := range r.plan.Units {
 		r.targets[unit] = map[string]release.Target{}
 		for _, move := range r.plan.Changed() {
 			revisions := []release.Revision{move.Candidate}
-			if move.Stable != nil {
+			if move.Replaces() {
 				revisions = append(revisions, *move.Stable)
 			}
 			for _, revision := range revisions {
 				in := activities.DeployInput{Unit: unit, Lane: r.in.Release.Lane, Revision: revision}
 				bound := revision.Run.Start.Std() * 4
-				future := workflow.ExecuteActivity(gate(all.ctx, bound, "Deploy "+revision.ID+" in unit "+unit), deploys.Deploy, in)
+				future := workflow.ExecuteActivity(deploying(all.ctx, bound, "Deploy "+revision.ID+" in unit "+unit), deploys.Deploy, in)
 				all.add(future, func() error {
 					var result activities.DeployResult
 					if err := future.Get(ctx, &result); err != nil {
@@ -122,7 +125,8 @@ func (r *run) deploy(ctx workflow.Context) error {
 		return err
 	}
 	for _, unit := range r.plan.Units {
-		in := activities.RouteInput{Unit: unit, Routes: r.routes(unit, r.versions.last+1, release.NoWeight)}
+		// What the release leads to is what has to be free: all traffic, at the way in that it wants.
+		in := activities.RouteInput{Unit: unit, Routes: r.routes(unit, r.versions.last+1, release.FullWeight)}
 		if err := workflow.ExecuteActivity(traffic(ctx, "Check the routes in unit "+unit), routes.Check, in).Get(ctx, nil); err != nil {
 			return err
 		}
@@ -141,7 +145,7 @@ func (r *run) press(ctx workflow.Context) error {
 	if r.plan.Pressure == nil || len(r.plan.Changed()) == 0 {
 		return nil
 	}
-	if err := r.require(ctx, release.GatePress, nil); err != nil {
+	if err := r.require(ctx, release.GatePress); err != nil {
 		return err
 	}
 	return r.prove(ctx, "Pressure on ", r.plan.Pressure.For.Std()+pressureBound, r.plan.Pressure, checks.Press)
@@ -188,7 +192,8 @@ func (r *run) removed() []release.Revision {
 	return out
 }
 
-// group waits for several activities and cancels the rest when one fails.
+// group waits for several activities. When one fails it cancels the rest and waits for them too, so
+// that nothing of it is under way once it is over.
 type group struct {
 	ctx    workflow.Context
 	cancel workflow.CancelFunc
@@ -206,7 +211,7 @@ func (g *group) add(future workflow.Future, take func() error) {
 	g.wants, g.take = append(g.wants, future), append(g.take, take)
 }
 
-// wait returns the first error as it happens.
+// wait returns the first error that happened.
 func (g *group) wait() error {
 	selector := workflow.NewSelector(g.ctx)
 	var failed error
@@ -214,15 +219,12 @@ func (g *group) wait() error {
 		selector.AddFuture(future, func(workflow.Future) {
 			if err := g.take[i](); err != nil && failed == nil {
 				failed = err
+				g.cancel()
 			}
 		})
 	}
 	for range g.wants {
 		selector.Select(g.ctx)
-		if failed != nil {
-			g.cancel()
-			return failed
-		}
 	}
-	return nil
+	return failed
 }

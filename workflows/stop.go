@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 
+	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/skyisland/skyisland/activities"
@@ -50,7 +51,21 @@ func stopFor(err error) *stopped {
 		}
 		return &stopped{Event: event, Cause: cause}
 	}
-	return stop(release.Broke, release.CauseInternal, "could not go on: "+rootMessage(err))
+	return stop(release.Broke, release.CauseInternal, gaveUp(err))
+}
+
+// gaveUp says which work did not end well, and the last that was heard of it.
+func gaveUp(err error) string {
+	var activity *temporal.ActivityError
+	if !errors.As(err, &activity) {
+		return "could not go on: " + rootMessage(err)
+	}
+	sentence := "gave up on " + activity.ActivityType().GetName() + ": "
+	var timeout *temporal.TimeoutError
+	if errors.As(err, &timeout) && timeout.TimeoutType() == enums.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE {
+		sentence += "it did not end well in the time it has; last: "
+	}
+	return sentence + rootMessage(err)
 }
 
 // rootMessage is the innermost sentence of an activity's error: the layers around it name

@@ -1,5 +1,7 @@
 package release
 
+import "slices"
+
 // Plan is the frozen description of what a release will do. It is what people approve and policies
 // judge, by its hash.
 type Plan struct {
@@ -31,8 +33,14 @@ type Move struct {
 	Candidate Revision  `json:"candidate"`
 }
 
-// Changed says whether the candidate differs from what is stable.
-func (m Move) Changed() bool { return m.Stable == nil || m.Stable.ID != m.Candidate.ID }
+// Changed says whether the candidate, or the way in to it, differs from what is stable.
+func (m Move) Changed() bool {
+	return m.Stable == nil || m.Replaces() || !m.Stable.Ingress.equal(m.Ingress)
+}
+
+// Replaces says whether the candidate takes the place of another revision. A component whose route
+// alone changes keeps its instances.
+func (m Move) Replaces() bool { return m.Stable != nil && m.Stable.ID != m.Candidate.ID }
 
 // Step is one weight and its bake.
 type Step struct {
@@ -55,10 +63,9 @@ func NewPlan(id ID, req Request, spec Spec, built map[string]Digest, stable map[
 		Approval: spec.Approval, Freeze: spec.Freeze, Watch: spec.Watch,
 	}
 	for _, c := range spec.Components {
-		move := Move{
-			Component: c.Name, Ingress: c.Ingress, Cases: c.Cases,
-			Candidate: NewRevision(c.Name, built[c.Name], c.Run, req.Commit),
-		}
+		candidate := NewRevision(c.Name, built[c.Name], c.Run, req.Commit)
+		candidate.Ingress = c.Ingress
+		move := Move{Component: c.Name, Ingress: c.Ingress, Cases: c.Cases, Candidate: candidate}
 		if now, ok := stable[c.Name]; ok {
 			move.Stable = &now
 		}
@@ -68,14 +75,10 @@ func NewPlan(id ID, req Request, spec Spec, built map[string]Digest, stable map[
 	return plan
 }
 
-// steps is the ramp of a group. A group without a predecessor has nothing to compare with or to
-// return to, so it has no steps and goes straight to its cutover.
+// steps is the ramp of a group. A group that replaces no revision has nothing to compare, so it has
+// no steps and goes straight to its cutover.
 func steps(ramp Ramp, moves []Move) []Step {
-	compared := false
-	for _, m := range moves {
-		compared = compared || (m.Changed() && m.Stable != nil)
-	}
-	if !compared {
+	if !slices.ContainsFunc(moves, Move.Replaces) {
 		return nil
 	}
 	var out []Step
@@ -108,6 +111,10 @@ func (p Plan) First() bool {
 	}
 	return true
 }
+
+// Compared says whether a canary is judged against a predecessor. Where it is not, the evidence has a
+// fixed bound to be judged by.
+func (p Plan) Compared() bool { return slices.ContainsFunc(p.Moves, Move.Replaces) }
 
 // Hash names the plan: 64 hexadecimal digits that change with anything in it. The encoding is
 // [canonicalHash]'s; docs/plan.md gives it for other languages.

@@ -33,11 +33,13 @@ type Revision struct {
 	Component string `json:"component"`
 	Artifact  Digest `json:"artifact"`
 	Run       Run    `json:"run"`
-	// Commit is the first commit it was built from; it is no part of the identity.
-	Commit string `json:"commit,omitempty"`
+	// Commit is the first commit it was built from, and Ingress the way in that it was last given;
+	// neither is part of the identity, because neither changes what an instance does.
+	Commit  string  `json:"commit,omitempty"`
+	Ingress Ingress `json:"route,omitzero"`
 }
 
-// NewRevision names an artifact and its configuration.
+// NewRevision names an artifact and its configuration. [NewPlan] adds the way in.
 func NewRevision(component string, artifact Digest, run Run, commit string) Revision {
 	sum := canonicalHash("revision/v1", struct {
 		Component string `json:"component"`

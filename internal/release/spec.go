@@ -1,5 +1,7 @@
 package release
 
+import "slices"
+
 // Spec is a manifest resolved for one environment: every default filled in, nothing left to guess.
 type Spec struct {
 	Lane Lane `json:"lane"`
@@ -94,6 +96,13 @@ type Ingress struct {
 	Path string `json:"path"`
 	// Pins send matching requests to the candidate whatever the weight is; they never count as evidence.
 	Pins []Pin `json:"pins,omitempty"`
+}
+
+// equal says whether two ways in are the same.
+func (i Ingress) equal(other Ingress) bool {
+	return i.Host == other.Host && i.Path == other.Path && slices.EqualFunc(i.Pins, other.Pins, func(a, b Pin) bool {
+		return a.Header == b.Header && a.Cookie == b.Cookie && slices.Equal(a.Values, b.Values)
+	})
 }
 
 // Pin sends a request whose header or cookie has one of the values to the candidate. Exactly one
