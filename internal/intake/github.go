@@ -25,7 +25,7 @@ const (
 // token is what a delivery and a kind may look like. GitHub's deliveries are 36 of these characters.
 // A header may hold other bytes too, but what is not text cannot be stored everywhere, and a delivery
 // that can never be stored would be sent again for ever.
-var token = regexp.MustCompile(`^[!-~]{1,128}$`)
+var token = regexp.MustCompile(`^[\x21-\x7e]{1,128}$`)
 
 // errContentType is for a delivery in a form nobody here reads.
 var errContentType = errors.New("want the content type application/json or application/x-www-form-urlencoded")

@@ -54,7 +54,7 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	}
 	p, err := readPush(event.Body)
 	if err != nil {
-		return Outcome{Kind: Refused, Message: err.Error()}, nil
+		return Outcome{Kind: Refused, Message: err.Error()}, nil //nolint:nilerr // trying again would not make it readable
 	}
 	branch, ok := p.branch()
 	if !ok {
