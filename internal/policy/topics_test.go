@@ -2,10 +2,15 @@ package policy_test
 
 import (
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/skyisland/skyisland/internal/policy"
 	"github.com/skyisland/skyisland/policies"
 )
 
@@ -32,5 +37,30 @@ func TestEveryTopicIsJoinedIntoTheDecision(t *testing.T) {
 	})
 	if err != nil || topics == 0 {
 		t.Errorf("%d topics, error %v", topics, err)
+	}
+}
+
+// The example in the package's documentation is what people copy.
+func TestTheDocumentedDataIsValid(t *testing.T) {
+	source, err := os.ReadFile("../../policies/embed.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example strings.Builder
+	for line := range strings.Lines(string(source)) {
+		if text, found := strings.CutPrefix(line, "//\t"); found {
+			example.WriteString(text)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "policy-data.yaml")
+	put(t, file, example.String())
+	e := engine(t, policy.Options{DataFile: file})
+	if d := decide(t, e, question()); !d.Allow {
+		t.Errorf("denied for %+v", d.Deny)
+	}
+	q := question()
+	q.At = time.Date(2026, 10, 2, 0, 0, 0, 0, time.UTC)
+	if got := codes(decide(t, e, q)); !slices.Equal(got, []string{"freeze.open"}) {
+		t.Errorf("during the example's freeze denied for %q, want freeze.open", got)
 	}
 }

@@ -131,7 +131,8 @@ func (s *Store) Pending(ctx context.Context, now time.Time, limit int) ([]Event,
 	if err != nil {
 		return nil, fmt.Errorf("read pending events: %w", err)
 	}
-	defer rows.Close()
+	// What closing could report has been reported by Err.
+	defer func() { _ = rows.Close() }()
 	var events []Event
 	for size := 0; size < maxPending && rows.Next(); {
 		var event Event

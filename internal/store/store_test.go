@@ -135,9 +135,11 @@ func TestProgramsThatStartTogetherAllGetTheSchema(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					defer s.Close()
 					if _, err := s.Revision(t.Context(), "none"); !errors.Is(err, release.ErrNotFound) {
 						t.Errorf("error %v, want %v", err, release.ErrNotFound)
+					}
+					if err := s.Close(); err != nil {
+						t.Error(err)
 					}
 				})
 			}
@@ -185,8 +187,7 @@ func TestOpenRefusesWhatIsNoStore(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s, err := store.Open(t.Context(), test.dsn)
 			if err == nil {
-				s.Close()
-				t.Fatal("it was opened")
+				t.Fatal("it was opened", s.Close())
 			}
 			if !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("error %q, want one with %q and without the password", err, test.want)
