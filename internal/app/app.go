@@ -181,7 +181,11 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	<-running.Done()
 	a.worker.Stop()
-	return group.Wait()
+	err := group.Wait()
+	// ctx has ended; instances still get their time to drain. They start again with the next start.
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer cancel()
+	return errors.Join(err, a.runtime.Stop(grace))
 }
 
 // CloseStreams ends what would otherwise outlast a shutdown of the HTTP server.

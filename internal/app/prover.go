@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/internal/cases"
@@ -22,10 +23,9 @@ type prover struct{}
 
 // Cases runs the component's cases against every instance.
 func (prover) Cases(ctx context.Context, dir string, candidate activities.Candidate, progress func(string)) (activities.ProofReport, error) {
-	all, err := cases.Load(os.DirFS(dir), candidate.Patterns)
+	all, err := loadCases(dir, candidate.Patterns)
 	if err != nil {
-		// The files are the commit's own: reading them again would not make them better.
-		return activities.ProofReport{Failure: "the case files cannot be used", Details: []string{err.Error()}}, nil
+		return casesUnusable(err), nil
 	}
 	target := cases.Target{Endpoints: candidate.Endpoints, Host: candidate.Ingress.Host, Path: candidate.Ingress.Path}
 	result, err := cases.Run(ctx, target, all, func(n, of int) { progress(fmt.Sprintf("%d of %d cases", n, of)) })
@@ -47,9 +47,9 @@ func (prover) Cases(ctx context.Context, dir string, candidate activities.Candid
 func (prover) Press(ctx context.Context, dir string, candidate activities.Candidate, spec release.Pressure, progress func(string)) (activities.ProofReport, error) {
 	requests := []pressure.Request{{Path: candidate.Ingress.Path}}
 	if len(candidate.Patterns) > 0 {
-		all, err := cases.Load(os.DirFS(dir), candidate.Patterns)
+		all, err := loadCases(dir, candidate.Patterns)
 		if err != nil {
-			return activities.ProofReport{Failure: "the case files cannot be used", Details: []string{err.Error()}}, nil
+			return casesUnusable(err), nil
 		}
 		if requests, err = pressureRequests(all, candidate.Ingress.Path); err != nil {
 			return activities.ProofReport{}, err
@@ -69,6 +69,22 @@ func (prover) Press(ctx context.Context, dir string, candidate activities.Candid
 		}
 	}
 	return proof, nil
+}
+
+// loadCases reads the case files of a working copy; links that leave it are not followed.
+func loadCases(dir string, patterns []string) ([]cases.Case, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open the working copy: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	return cases.Load(root.FS(), patterns)
+}
+
+// casesUnusable is the report on case files that cannot be read. They are the commit's own: reading
+// them again would not make them better.
+func casesUnusable(err error) activities.ProofReport {
+	return activities.ProofReport{Failure: "the case files cannot be used", Details: strings.Split(err.Error(), "\n")}
 }
 
 // pressureRequests are the requests of the cases that are meant to succeed. A case that expects an
