@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -30,10 +31,15 @@ func (b inbox) Pending(ctx context.Context, now time.Time, limit int) ([]intake.
 	return out, nil
 }
 
+// Settle gives an event its outcome. One that it has already stays, whatever it is.
 func (b inbox) Settle(ctx context.Context, id int64, outcome intake.Outcome) error {
-	return b.Store.Settle(ctx, id, store.Outcome{
+	err := b.Store.Settle(ctx, id, store.Outcome{
 		Kind: store.OutcomeKind(outcome.Kind), Message: outcome.Message, Releases: outcome.Releases,
 	}, time.Now().UTC())
+	if errors.Is(err, release.ErrConflict) {
+		return nil
+	}
+	return err
 }
 
 func (b inbox) Outcome(ctx context.Context, id int64) (intake.Outcome, bool, error) {
