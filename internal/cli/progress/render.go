@@ -238,7 +238,11 @@ func (v view) answer() []line {
 	if labelWidth+Width(command)+1+Width(plan) <= v.width {
 		return []line{{label(0, "ANSWER"), in(cyan, command+" "+plan)}}
 	}
-	return []line{{label(0, "ANSWER"), in(cyan, command+" \\")}, {label(1, ""), in(cyan, "  "+plan)}}
+	return []line{
+		{label(0, "ANSWER"), in(cyan, "skyisland release approve \\")},
+		{label(1, ""), in(cyan, "  "+v.status.ID.String()+" \\")},
+		{label(1, ""), in(cyan, "  "+plan)},
+	}
 }
 
 // clock is a time of day in the viewer's zone, with its day when that is another one.

@@ -38,7 +38,7 @@ func (l line) print(width int, color bool) string {
 	var b strings.Builder
 	left := width
 	for _, s := range l {
-		cut := truncate(s.text, left)
+		cut := Truncate(s.text, left)
 		left -= Width(cut)
 		if color && s.look != plain && cut != "" {
 			b.WriteString("\x1b[" + string(s.look) + "m" + cut + "\x1b[0m")
@@ -68,7 +68,7 @@ func apart(left line, right line, width int) line {
 	}
 	var out line
 	for _, s := range left {
-		cut := truncate(s.text, room)
+		cut := Truncate(s.text, room)
 		room -= Width(cut)
 		out = out.and(span{cut, s.look})
 		if cut != s.text {
@@ -131,8 +131,8 @@ func columns(r rune) int {
 	}
 }
 
-// truncate is s in at most width columns, with an ellipsis where something is left out.
-func truncate(s string, width int) string {
+// Truncate is s in at most width columns, with an ellipsis where something is left out.
+func Truncate(s string, width int) string {
 	if Width(s) <= width {
 		return s
 	}
@@ -180,7 +180,7 @@ func wrap(s string, width, most int) []string {
 	}
 	if len(out) > most {
 		out = out[:most]
-		out[most-1] = truncate(out[most-1]+" …", width)
+		out[most-1] = Truncate(out[most-1]+" …", width)
 	}
 	return out
 }

@@ -29,7 +29,7 @@ func TestCleanTakesTheTerminalOutOfText(t *testing.T) {
 func TestTextFitsItsColumns(t *testing.T) {
 	for _, s := range []string{"", "hello", "下一班列车", "a下b一c", "e\u0301clair"} {
 		for width := range 12 {
-			if got := truncate(s, width); Width(got) > width {
+			if got := Truncate(s, width); Width(got) > width {
 				t.Errorf("%q in %d columns is %q of %d", s, width, got, Width(got))
 			}
 			if got := Width(Pad(s, width)); got != max(width, Width(s)) {

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/skyisland/skyisland/internal/app"
+	"github.com/skyisland/skyisland/internal/cli"
+)
+
+// leastToken is as short as a gateway's token may be; whoever knows it moves traffic.
+const leastToken = 16
+
+// gatewayFlags are the options of one gateway.
+type gatewayFlags struct {
+	name, unit          string
+	listen, adminListen string
+	data, tokenFile     string
+	accessLog           string
+}
+
+// gateway is the command that runs one gateway until it is told to stop.
+func gateway() *cobra.Command {
+	var f gatewayFlags
+	cmd := &cobra.Command{
+		Use: "gateway --name NAME --unit UNIT --token-file FILE", Short: "Run one gateway: it serves traffic as the server's releases say", Args: cobra.NoArgs,
+		Long: "Runs one gateway until it is interrupted. It takes its routes from the server over --admin-listen, keeps a copy in --data\n" +
+			"to start from, and returns to stable by itself when the server does not renew a canary's lease.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for flag, value := range map[string]string{"--name": f.name, "--unit": f.unit, "--token-file": f.tokenFile} {
+				if value == "" {
+					return cli.UsageError("%s is missing: %s", flag, cmd.UseLine())
+				}
+			}
+			return serveGateway(cmd.Context(), f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.name, "name", "", "name that tells this gateway apart from every other")
+	flags.StringVar(&f.unit, "unit", "", "unit it belongs to")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address for traffic")
+	flags.StringVar(&f.adminListen, "admin-listen", "127.0.0.1:7790", "address for the server, which takes the token")
+	flags.StringVar(&f.data, "data", "", "folder for a copy of the routes (default: none, and a restart begins without routes)")
+	flags.StringVar(&f.tokenFile, "token-file", "", "file with the token that the server has to know")
+	flags.StringVar(&f.accessLog, "access-log", "", "file for a line per request; - is standard output")
+	return cmd
+}
+
+func serveGateway(ctx context.Context, f gatewayFlags) error {
+	token, err := readToken(f.tokenFile)
+	if err != nil {
+		return err
+	}
+	access, closeAccess, err := openAccessLog(f.accessLog)
+	if err != nil {
+		return err
+	}
+	defer closeAccess()
+	listener, err := app.Listen(ctx, "traffic", "--listen", f.listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	control, err := app.Listen(ctx, "the server's control", "--admin-listen", f.adminListen)
+	if err != nil {
+		return err
+	}
+	defer control.Close()
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	log.InfoContext(ctx, "gateway serves", "gateway", f.name, "unit", f.unit, "traffic", listener.Addr().String(), "admin", control.Addr().String())
+	return app.ServeGateway(ctx, app.GatewayOptions{
+		Name: f.name, Unit: f.unit, Listen: listener, Admin: control, StateDir: f.data, Token: token, AccessLog: access, Log: log,
+	})
+}
+
+func readToken(file string) (string, error) {
+	in, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("read the token: %w", err)
+	}
+	defer in.Close()
+	data, err := io.ReadAll(io.LimitReader(in, 4<<10))
+	if err != nil {
+		return "", fmt.Errorf("read the token: %w", err)
+	}
+	token := strings.TrimSpace(string(data))
+	if len(token) < leastToken {
+		return "", fmt.Errorf("the token in %s is shorter than %d characters: whoever guesses it moves traffic", file, leastToken)
+	}
+	return token, nil
+}
+
+// openAccessLog opens where the access log goes; nowhere is nil.
+func openAccessLog(file string) (io.Writer, func(), error) {
+	switch file {
+	case "":
+		return nil, func() {}, nil
+	case "-":
+		return os.Stdout, func() {}, nil
+	}
+	out, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the access log: %w", err)
+	}
+	return out, func() {
+		if err := errors.Join(out.Sync(), out.Close()); err != nil {
+			fmt.Fprintln(os.Stderr, "skyisland: close the access log:", err)
+		}
+	}, nil
+}

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/skyisland/skyisland/internal/cli/progress"
+)
+
+// table writes rows in columns as wide as they need to be, cut at width; 0 cuts nothing. The first row
+// is the head.
+func table(w io.Writer, width int, rows ...[]string) {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], progress.Width(progress.Clean(cell)))
+		}
+	}
+	for _, row := range rows {
+		var b strings.Builder
+		for i, cell := range row {
+			if i > 0 {
+				b.WriteString("  ")
+			}
+			b.WriteString(progress.Pad(progress.Clean(cell), widths[i]))
+		}
+		line := strings.TrimRight(b.String(), " ")
+		if width > 0 {
+			line = progress.Truncate(line, width)
+		}
+		fmt.Fprintln(w, line)
+	}
+}
+
+// width is how wide a table may be: the terminal's width, and 0 for no bound elsewhere.
+func (p *program) width() int {
+	width, _, terminal := p.o.Screen()
+	if !terminal {
+		return 0
+	}
+	return width
+}
