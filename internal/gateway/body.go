@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"io"
+	"net/http"
 )
 
 // replayLimit is how much of a request's body is remembered until it is known to have been sent. It
@@ -19,6 +20,7 @@ type requestBody struct {
 	x      *exchange
 	head   []byte // what was read from source
 	gone   bool   // head was too long to keep
+	ended  bool   // source has said io.EOF
 }
 
 // rewind returns the body from its start, or an error when the start is gone.
@@ -42,8 +44,17 @@ func (a *bodyAttempt) Read(p []byte) (int, error) {
 		a.at += n
 		return n, nil
 	}
+	if b.ended {
+		// The transport looks once more behind the end. By then the instance may have answered and the
+		// server may have closed the source, and its error would break off the answer.
+		return 0, io.EOF
+	}
 	n, err := b.source.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader returns it bare
+	switch {
+	case err == nil:
+	case err == io.EOF: //nolint:errorlint // io.Reader returns it bare
+		b.ended = true
+	case !errors.Is(err, http.ErrBodyReadAfterClose):
 		b.x.clientBroke.Store(true)
 	}
 	if !b.gone {

@@ -58,6 +58,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	defer x.end()
+	if req.Body != http.NoBody {
+		// An instance may answer while it still reads. Without this the server would take the rest of
+		// the body away from it as soon as the answer begins. Where it is not supported it is not needed.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
 	g.proxy.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), exchangeKey{}, x)))
 }
 

@@ -39,7 +39,7 @@ func (l *ledger) follow(v *verdict, uptime time.Duration, arrived time.Time) {
 	both := l.limits.Load()
 	if v.limits == nil {
 		v.limits = &both.warm
-		if began == 0 || int64(uptime) < began+int64(l.warmUp) {
+		if l.warmUp > 0 && (began == 0 || int64(uptime) < began+int64(l.warmUp)) {
 			v.limits = &both.cold
 		}
 	}
