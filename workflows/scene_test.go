@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
 
@@ -40,6 +43,11 @@ var (
 	dora = release.Actor{Name: "dora", Source: "api"}
 )
 
+// errGone is what the network says.
+var errGone = errors.New("no route to host")
+
+type asked = activitiestest.Asked
+
 var lane = release.Lane{Tenant: "fliggy", Application: "rail-tour", Environment: "production"}
 
 // engine has the rules that the program has, without any data. It is made once, because compiling
@@ -53,6 +61,28 @@ type scene struct {
 	// stable is what serves, as the lane would know it.
 	stable map[string]release.Revision
 	spec   release.Spec
+}
+
+// ending lets an activity that was called off end for good. A server does not try one again; the test
+// environment would, and would wait for it after the end of the test.
+type ending struct {
+	interceptor.WorkerInterceptorBase
+}
+
+func (*ending) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &endingActivity{interceptor.ActivityInboundInterceptorBase{Next: next}}
+}
+
+type endingActivity struct {
+	interceptor.ActivityInboundInterceptorBase
+}
+
+func (a *endingActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	result, err := a.Next.ExecuteActivity(ctx, in)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return nil, temporal.NewNonRetryableApplicationError("called off", "CalledOff", err)
+	}
+	return result, err
 }
 
 // inScene plays a test in a bubble, with two units and the real rules.
@@ -175,7 +205,9 @@ func (s *scene) begin(number int, commit string) *playing {
 	p.env.SetStartTime(time.Now())
 	p.env.SetTestTimeout(10 * 365 * 24 * time.Hour)
 	p.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: p.id.WorkflowID(), TaskQueue: workflows.TaskQueue})
-	p.env.SetWorkerOptions(sdkworker.Options{BackgroundActivityContext: background})
+	p.env.SetWorkerOptions(sdkworker.Options{
+		BackgroundActivityContext: background, Interceptors: []interceptor.WorkerInterceptor{&ending{}},
+	})
 	w := s.world
 	worker.Register(p.env, worker.Activities{
 		Source:  &activities.Source{Repositories: w.Source, Manifest: w.Source.Manifest, Units: w.Source.Units},

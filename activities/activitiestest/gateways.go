@@ -87,6 +87,15 @@ func (g *Gateways) Away(name string, away bool) {
 	g.away[name] = away
 }
 
+// Seize gives a path of a unit to another route.
+func (g *Gateways) Seize(unit, key, path string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, one := range g.units[unit] {
+		one.routes[key] = &served{route: release.Route{Key: key, Version: 1, Ingress: release.Ingress{Path: path}}}
+	}
+}
+
 // Weights are the weights in force, by unit and route. Gateways of a unit that differ are a violation.
 func (g *Gateways) Weights() map[string]map[string]release.Weight {
 	g.mu.Lock()

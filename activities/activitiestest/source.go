@@ -41,6 +41,22 @@ func (s *Source) Push(hash string, commit Commit) {
 	s.commits[hash] = commit
 }
 
+// Spoil lets a commit's manifest have these problems.
+func (s *Source) Spoil(hash string, problems release.Problems) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.commits[hash]
+	c.Problems = problems
+	s.commits[hash] = c
+}
+
+// Empty takes a folder out of a commit.
+func (s *Source) Empty(hash, path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.commits[hash].Folders, path)
+}
+
 // Break lets every fetch fail until it is called with nil.
 func (s *Source) Break(err error) {
 	s.mu.Lock()
