@@ -1,0 +1,46 @@
+package bench_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// What can be said on the command line, as in `make bench BENCH_ARGS="-rollbacks 200"`.
+var (
+	rollbacks  = flag.Int("rollbacks", 50, "how many releases are rolled back by an alarm")
+	rate       = flag.Int("rate", 300, "requests a second while releases are rolled back by an alarm")
+	badRuns    = flag.Int("bad-runs", 10, "how many releases fail every request")
+	pairs      = flag.Int("pairs", 20, "how many releases and bare workflows are compared")
+	changes    = flag.Int("changes", 600, "how many times a route changes")
+	rounds     = flag.Int("rounds", 5, "how many turns each proxy gets")
+	deliveries = flag.Int("deliveries", 200, "how many webhooks are delivered")
+)
+
+// roleVariable says which part of a measurement this process plays; unset, it is the measurement.
+// Proxies, backends and instances are processes of their own, so that each one's CPU is its own.
+const roleVariable = "SKYISLAND_BENCH_ROLE"
+
+func TestMain(m *testing.M) {
+	role := os.Getenv(roleVariable)
+	if role == "" {
+		os.Exit(m.Run())
+	}
+	if err := play(role); err != nil {
+		fmt.Fprintf(os.Stderr, "bench, as %s: %v\n", role, err)
+		os.Exit(1)
+	}
+}
+
+// BenchmarkSkyIsland measures everything and prints one table at the end. Each part is a
+// sub-benchmark, to be had alone with make bench BENCH=/gateway and the like.
+func BenchmarkSkyIsland(b *testing.B) {
+	r := newReport()
+	b.Run("gateway", func(b *testing.B) { benchGateway(b, r) })
+	b.Run("handler", func(b *testing.B) { benchHandler(b, r) })
+	b.Run("routes", func(b *testing.B) { benchRoutes(b, r) })
+	b.Run("policy", func(b *testing.B) { benchPolicy(b, r) })
+	b.Run("program", func(b *testing.B) { benchProgram(b, r) })
+	r.print(os.Stdout)
+}

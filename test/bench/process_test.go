@@ -1,0 +1,61 @@
+package bench_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// process is a role played by a process of its own.
+type process struct {
+	hello
+	role string
+	in   io.WriteCloser
+	out  *bufio.Reader
+}
+
+// startProcess starts this very program in a role, and waits until it listens. It ends with the benchmark.
+func startProcess(b *testing.B, role string, env ...string) *process {
+	b.Helper()
+	self, err := os.Executable()
+	require.NoError(b, err)
+	command := exec.Command(self)
+	command.Env = append(os.Environ(), append(env, roleVariable+"="+role)...)
+	command.Stderr = os.Stderr
+	p := &process{role: role}
+	p.in, err = command.StdinPipe()
+	require.NoError(b, err)
+	out, err := command.StdoutPipe()
+	require.NoError(b, err)
+	p.out = bufio.NewReader(out)
+	require.NoError(b, command.Start())
+	b.Cleanup(func() {
+		_ = p.in.Close()
+		_ = command.Wait()
+	})
+	line, err := p.out.ReadBytes('\n')
+	require.NoError(b, err, "%s did not start", role)
+	require.NoError(b, json.Unmarshal(line, &p.hello))
+	return p
+}
+
+// cpu is what the process has used so far.
+func (p *process) cpu(b *testing.B) time.Duration {
+	b.Helper()
+	_, err := fmt.Fprintln(p.in, "cpu")
+	require.NoError(b, err)
+	line, err := p.out.ReadString('\n')
+	require.NoError(b, err)
+	used, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	require.NoError(b, err)
+	return time.Duration(used)
+}

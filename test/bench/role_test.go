@@ -1,0 +1,123 @@
+package bench_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/app"
+)
+
+// The roles of processes that a measurement starts.
+const (
+	// roleBackend answers every request.
+	roleBackend = "backend"
+	// roleProxy is a bare httputil.ReverseProxy, roleGateway the gateway as the program runs it.
+	roleProxy   = "proxy"
+	roleGateway = "gateway"
+)
+
+// What a role is told, in its environment.
+const (
+	backendVariable  = "SKYISLAND_BENCH_BACKEND"
+	nameVariable     = "SKYISLAND_BENCH_NAME"
+	stateVariable    = "SKYISLAND_BENCH_STATE"
+	controlToken     = "bench-control"
+	answerLength     = 1024
+	idlePerBackend   = 1024
+	headerPatience   = 10 * time.Second
+	backendIdleLimit = 2 * time.Minute
+)
+
+// hello is the first line that a role prints, once it listens.
+type hello struct {
+	Addr string `json:"addr"`
+	// Admin is where a gateway is controlled.
+	Admin string `json:"admin,omitempty"`
+}
+
+// play is a whole process in a role. It ends with its standard input, and so with whoever started it.
+func play(role string) error {
+	listener, err := listenLoopback()
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	said := hello{Addr: listener.Addr().String()}
+	ended := make(chan error, 1)
+	switch role {
+	case roleBackend:
+		go func() { ended <- serveHTTP(listener, backend()) }()
+	case roleProxy:
+		go func() { ended <- serveHTTP(listener, bareProxy(os.Getenv(backendVariable))) }()
+	case roleGateway:
+		control, err := listenLoopback()
+		if err != nil {
+			return err
+		}
+		said.Admin = control.Addr().String()
+		go func() {
+			ended <- app.ServeGateway(ctx, app.GatewayOptions{
+				Name: os.Getenv(nameVariable), Unit: "bench", Listen: listener, Admin: control,
+				StateDir: os.Getenv(stateVariable), Token: controlToken, Log: slog.New(slog.DiscardHandler),
+			})
+		}()
+	default:
+		return errors.New("there is no such role")
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(said); err != nil {
+		return err
+	}
+	go func() { ended <- tellCPU() }()
+	return <-ended
+}
+
+// tellCPU answers every line with the CPU used so far, in nanoseconds, until there are no more.
+func tellCPU() error {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		if _, err := fmt.Println(int64(cpuTime())); err != nil { //nolint:forbidigo // standard output is the protocol
+			return err
+		}
+	}
+	return nil
+}
+
+func listenLoopback() (net.Listener, error) {
+	var config net.ListenConfig
+	return config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+}
+
+func serveHTTP(listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerPatience, IdleTimeout: backendIdleLimit}
+	return server.Serve(listener)
+}
+
+// backend answers with a kilobyte.
+func backend() http.Handler {
+	body := []byte(strings.Repeat("sky island ", answerLength)[:answerLength])
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body)
+	})
+}
+
+// bareProxy is what one would write by hand. Its pool of connections is as large as the gateway's:
+// with the default of two it would mostly open connections, and that would be measured.
+func bareProxy(backend string) *httputil.ReverseProxy {
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: backend})
+	proxy.Transport = &http.Transport{MaxIdleConnsPerHost: idlePerBackend, DisableCompression: true}
+	return proxy
+}
