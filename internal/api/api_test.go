@@ -48,7 +48,8 @@ func installation(t *testing.T) (*apitest.Installation, string) {
 	i.Put(status(release.ID{Lane: lane, Number: 2}, release.Completed))
 	i.Forget(release.ID{Lane: lane, Number: 2})
 	i.Put(status(three, release.Ramping))
-	return i, i.Start(t, api.Info{Version: "1.2.3", Units: []api.Unit{{Name: "a", Entry: "http://127.0.0.1:8080"}}})
+	server := i.Start(t, api.Info{Version: "1.2.3", Units: []api.Unit{{Name: "a", Entry: "http://127.0.0.1:8080"}}})
+	return i, server
 }
 
 type answer struct {

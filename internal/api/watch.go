@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -247,5 +248,5 @@ func same(a, b view) bool {
 	if a.err != nil {
 		return problemOf(a.err) == problemOf(b.err)
 	}
-	return string(a.data) == string(b.data)
+	return bytes.Equal(a.data, b.data)
 }

@@ -34,7 +34,7 @@ func (p *program) logs() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := io.Writer(p.o.Stdout)
+			out := p.o.Stdout
 			if p.output == outputJSON {
 				lines := &jsonLines{encoder: json.NewEncoder(out)}
 				defer lines.close()

@@ -25,22 +25,19 @@ func (c *Client) Health(ctx context.Context) error {
 
 // Info is what the installation says of itself.
 func (c *Client) Info(ctx context.Context) (api.Info, error) {
-	var out api.Info
-	return out, c.call(ctx, http.MethodGet, v1+"/info", nil, nil, &out)
+	return ask[api.Info](ctx, c, http.MethodGet, v1+"/info", nil, nil)
 }
 
 // Applications are all that the installation knows.
 func (c *Client) Applications(ctx context.Context) ([]release.Application, error) {
-	var out api.Applications
-	err := c.call(ctx, http.MethodGet, v1+"/applications", nil, nil, &out)
+	out, err := ask[api.Applications](ctx, c, http.MethodGet, v1+"/applications", nil, nil)
 	return out.Applications, err
 }
 
 // SaveApplication adds an application, or changes where it comes from.
 func (c *Client) SaveApplication(ctx context.Context, tenant, name, repository string) (release.Application, error) {
-	var out release.Application
 	path := v1 + "/applications/" + url.PathEscape(tenant) + "/" + url.PathEscape(name)
-	return out, c.call(ctx, http.MethodPut, path, nil, api.ApplicationBody{Repository: repository}, &out)
+	return ask[release.Application](ctx, c, http.MethodPut, path, nil, api.ApplicationBody{Repository: repository})
 }
 
 // Releases are those that match, the newest first.
@@ -50,20 +47,17 @@ func (c *Client) Releases(ctx context.Context, filter api.ReleaseFilter) (api.Re
 	if filter.Limit > 0 {
 		values.Set("limit", strconv.Itoa(filter.Limit))
 	}
-	var out api.ReleasePage
-	return out, c.call(ctx, http.MethodGet, v1+"/releases", values, nil, &out)
+	return ask[api.ReleasePage](ctx, c, http.MethodGet, v1+"/releases", values, nil)
 }
 
 // Release is how a release is.
 func (c *Client) Release(ctx context.Context, id release.ID) (release.Status, error) {
-	var out release.Status
-	return out, c.call(ctx, http.MethodGet, releasePath(id), nil, nil, &out)
+	return ask[release.Status](ctx, c, http.MethodGet, releasePath(id), nil, nil)
 }
 
 // Instruct tells a release what to do, and returns when it has followed.
 func (c *Client) Instruct(ctx context.Context, id release.ID, what dispatch.Instruction, body api.InstructionBody) (workflows.Followed, error) {
-	var out workflows.Followed
-	return out, c.call(ctx, http.MethodPost, releasePath(id)+"/"+string(what), nil, body, &out)
+	return ask[workflows.Followed](ctx, c, http.MethodPost, releasePath(id)+"/"+string(what), nil, body)
 }
 
 // Alarm tells a release of an alarm.
@@ -73,21 +67,18 @@ func (c *Client) Alarm(ctx context.Context, id release.ID, alarm release.Alarm) 
 
 // Decisions are what the rules answered for a release, oldest first.
 func (c *Client) Decisions(ctx context.Context, id release.ID) ([]api.Decision, error) {
-	var out api.Decisions
-	err := c.call(ctx, http.MethodGet, releasePath(id)+"/decisions", nil, nil, &out)
+	out, err := ask[api.Decisions](ctx, c, http.MethodGet, releasePath(id)+"/decisions", nil, nil)
 	return out.Decisions, err
 }
 
 // Lane is how a lane is.
 func (c *Client) Lane(ctx context.Context, lane release.Lane) (workflows.LaneState, error) {
-	var out workflows.LaneState
-	return out, c.call(ctx, http.MethodGet, v1+"/lanes/"+lane.String(), nil, nil, &out)
+	return ask[workflows.LaneState](ctx, c, http.MethodGet, v1+"/lanes/"+lane.String(), nil, nil)
 }
 
 // Traffic is where the traffic goes; an empty tenant or application is any.
 func (c *Client) Traffic(ctx context.Context, tenant, application string) (api.TrafficState, error) {
-	var out api.TrafficState
-	return out, c.call(ctx, http.MethodGet, v1+"/traffic", set(url.Values{}, "tenant", tenant, "application", application), nil, &out)
+	return ask[api.TrafficState](ctx, c, http.MethodGet, v1+"/traffic", set(url.Values{}, "tenant", tenant, "application", application), nil)
 }
 
 // Logs writes the lines of the instances that match to w. With Follow it goes on until ctx ends, which

@@ -157,3 +157,10 @@ func (c *Client) call(ctx context.Context, method, path string, values url.Value
 	}
 	return nil
 }
+
+// ask is call with its result returned.
+func ask[T any](ctx context.Context, c *Client, method, path string, values url.Values, body any) (T, error) {
+	var out T
+	err := c.call(ctx, method, path, values, body, &out)
+	return out, err
+}

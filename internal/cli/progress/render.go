@@ -39,7 +39,7 @@ func frame(status release.Status, now time.Time, width int, color bool, events i
 			b.WriteByte('\n')
 		}
 		for _, l := range part {
-			b.WriteString(l.print(v.width, color))
+			b.WriteString(l.draw(v.width, color))
 			b.WriteByte('\n')
 		}
 	}

@@ -30,7 +30,7 @@ func (s *Screen) Draw(status release.Status, now time.Time, notes ...string) {
 	width, height := s.size()
 	lines := fit(status, now, width, height-1-len(notes), s.color)
 	for _, note := range notes {
-		lines = append(lines, line{in(yellow, note)}.print(width, s.color))
+		lines = append(lines, line{in(yellow, note)}.draw(width, s.color))
 	}
 	var b strings.Builder
 	switch {

@@ -34,7 +34,7 @@ type line []span
 func text(s string) span       { return span{Clean(s), plain} }
 func in(l look, s string) span { return span{Clean(s), l} }
 func (l line) and(s span) line { return append(l, s) }
-func (l line) print(width int, color bool) string {
+func (l line) draw(width int, color bool) string {
 	var b strings.Builder
 	left := width
 	for _, s := range l {
@@ -79,7 +79,7 @@ func apart(left line, right line, width int) line {
 }
 
 // sequence is an escape sequence that ordinary programs print, for colours mostly.
-var sequence = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]`)
+var sequence = regexp.MustCompile(`\x1b\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]`)
 
 // Clean is s without what could move a terminal's cursor, hide text or say it backwards: escape
 // sequences, control characters and direction marks are left out, and white space becomes spaces.

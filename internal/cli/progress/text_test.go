@@ -53,13 +53,13 @@ func TestSmallThings(t *testing.T) {
 		time.Hour + time.Second: "1h", 25 * time.Hour: "1d 1h", 49*time.Hour + 3*time.Minute: "2d 1h",
 	} {
 		if got := elapsed(d); got != want {
-			t.Errorf("%s is %s, want %s", time.Duration(d), got, want)
+			t.Errorf("%s is %s, want %s", d, got, want)
 		}
 	}
-	if got := bar(0.0001, 20, plain).print(20, false); !strings.HasPrefix(got, "█░") {
+	if got := bar(0.0001, 20, plain).draw(20, false); !strings.HasPrefix(got, "█░") {
 		t.Errorf("a small part is drawn as nothing: %s", got)
 	}
-	if got := bar(0.9999, 20, plain).print(20, false); !strings.HasSuffix(got, "█░") {
+	if got := bar(0.9999, 20, plain).draw(20, false); !strings.HasSuffix(got, "█░") {
 		t.Errorf("a large part is drawn as everything: %s", got)
 	}
 }
