@@ -214,6 +214,7 @@ func (r *run) routes(unit string, version int64, weight release.Weight) []releas
 		route := release.Route{
 			Key: release.RouteKey(r.in.Release.Lane, move.Component), Ingress: ingress(move, weight), Version: version, Weight: weight,
 			Release: r.in.Release.String(), Sticky: r.plan.Ramp.Sticky, UserHeader: r.plan.Ramp.UserHeader, WarmUp: r.plan.Ramp.Probe,
+			Latency: &release.LatencyBound{Quantile: r.plan.Analysis.LatencyQuantile, Margin: float64(r.plan.Analysis.LatencyMargin)},
 		}
 		if move.Stable != nil {
 			stable := r.targets[unit][move.Stable.ID]

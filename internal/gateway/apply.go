@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -175,27 +176,42 @@ func (g *Gateway) build(d *document, old *route, l *lease) *route {
 		r.evidence.version = int(d.Version)
 		r.evidence.mu.Unlock()
 	default:
-		r.evidence = g.newLedger(d, r.live, r.live.latency.slowErrorAge(g.opts.Latency, g.opts.Now()))
+		r.evidence = g.newLedger(d, r.live)
 	}
 	r.live.forget(r.targets)
 	return r
 }
 
 // newLedger begins the evidence of a release on a route. The caller holds mu.
-func (g *Gateway) newLedger(d *document, live *live, errorAge time.Duration) *ledger {
-	now := g.opts.Now()
+func (g *Gateway) newLedger(d *document, live *live) *ledger {
+	now, latency := g.opts.Now(), g.latencyOf(d)
+	errorAge := live.latency.slowErrorAge(latency, now)
 	// Microseconds since 1970 rise from one life of the process to the next, and fit where numbers are
 	// read as 64-bit floats.
 	g.lastRun = max(g.lastRun+1, uint64(now.UnixMicro()))
 	l := &ledger{
 		release: d.Release, gateway: SenderName(g.opts.Name, d.Key), run: g.lastRun,
 		bell: g.table.Load().bells[d.Release], errorAge: errorAge, warmUp: d.WarmUp.Std(), version: int(d.Version),
+		latency: latency,
 	}
 	if l.bell == nil {
 		l.bell = newBell()
 	}
-	l.limits.Store(live.latency.thresholds(g.opts.Latency, errorAge, now))
+	l.limits.Store(live.latency.thresholds(latency, errorAge, now))
 	return l
+}
+
+// latencyOf says how slow is slow for a release: the gateway's own word, or the route's.
+func (g *Gateway) latencyOf(d *document) canary.LatencyConfig {
+	c := g.opts.Latency
+	if d.Latency == nil {
+		return c
+	}
+	c.TailQuantile = d.Latency.Quantile / 100
+	c.BodyQuantile = min(c.BodyQuantile, c.TailQuantile)
+	c.Margin = 1 + d.Latency.Margin
+	c.TailFactor = max(c.TailFactor, c.Margin)
+	return c
 }
 
 // swap puts a table in force and forgets revisions that nothing is left of. The caller holds mu.

@@ -344,6 +344,22 @@ func TestAFastAnswerIsGoodAtTheSameAgeOnBothArms(t *testing.T) {
 	}
 }
 
+func TestARouteSaysHowSlowTheCanaryMayBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, stop := bubble(t, instances(map[string]func(*http.Request) (*http.Response, error){"web-1": after(10*time.Millisecond, 200)}))
+		defer stop()
+		usual := warmed(t, g, weight(release.FullWeight))
+		mustApply(t, g, testRoute(3, weight(release.FullWeight), func(r *release.Route) {
+			r.Release = testRelease + "0"
+			r.Latency = &release.LatencyBound{Quantile: 95, Margin: 1}
+		}))
+		limits := &g.table.Load().routes[testKey].evidence.limits.Load().warm
+		if limits.BodyCanary < usual.BodyCanary*3/2 || limits.TailStable >= usual.TailStable {
+			t.Errorf("with a margin of 100 %% the limits are %+v, and were %+v with 20 %%", limits, usual)
+		}
+	})
+}
+
 func TestTheWarmUpIsLenient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, stop := bubble(t, instances(map[string]func(*http.Request) (*http.Response, error){

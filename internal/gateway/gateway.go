@@ -97,7 +97,7 @@ func (g *Gateway) tick() {
 			g.lapse(r, uptime)
 		}
 		if r.evidence != nil {
-			r.evidence.limits.Store(r.live.latency.thresholds(g.opts.Latency, r.evidence.errorAge, now))
+			r.evidence.limits.Store(r.live.latency.thresholds(r.evidence.latency, r.evidence.errorAge, now))
 			continue
 		}
 		r.live.latency.settle(now)

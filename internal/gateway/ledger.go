@@ -38,6 +38,7 @@ type ledger struct {
 	bell     *bell
 	errorAge time.Duration
 	warmUp   time.Duration
+	latency  canary.LatencyConfig
 
 	limits atomic.Pointer[thresholds]
 	// began is when the canary first got drawn traffic, as uptime; 0 when it has not.

@@ -157,7 +157,7 @@ func (g *Gateway) restore(content []byte) error {
 		if r.evidence != nil && rec.ErrorAge > 0 {
 			// Chosen once per release; the latencies it was chosen from are gone.
 			r.evidence.errorAge = rec.ErrorAge
-			r.evidence.limits.Store(r.live.latency.thresholds(g.opts.Latency, rec.ErrorAge, now))
+			r.evidence.limits.Store(r.live.latency.thresholds(r.evidence.latency, rec.ErrorAge, now))
 		}
 		routes[d.Key] = r
 	}

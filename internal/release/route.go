@@ -32,7 +32,24 @@ type Route struct {
 	UserHeader string `json:"user-header,omitempty"`
 	// WarmUp ends this long after the canary first got traffic; until then its latency counts less strictly.
 	WarmUp Duration `json:"warm-up,omitempty"`
+	// Latency says how slow the canary may be; nil leaves it to the gateway.
+	Latency *LatencyBound `json:"latency,omitempty"`
 }
+
+// LatencyBound compares a quantile of the canary's latency with stable's.
+type LatencyBound struct {
+	// Quantile is in percent, 90 to 99.9; Margin is how much slower the canary may be, as a share of
+	// stable's latency, at most 10 times.
+	Quantile float64 `json:"quantile"`
+	Margin   float64 `json:"margin"`
+}
+
+// The bounds of [LatencyBound].
+const (
+	leastQuantile = 90
+	mostQuantile  = 99.9
+	mostMargin    = 10
+)
 
 // Target is a revision and where its instances listen.
 type Target struct {
@@ -73,6 +90,9 @@ func (r Route) Check() error {
 		if r.Salt == "" {
 			add("weight %s without a salt for the draw", r.Weight)
 		}
+	}
+	if l := r.Latency; l != nil && (l.Quantile < leastQuantile || l.Quantile > mostQuantile || l.Margin < 0 || l.Margin > mostMargin) {
+		add("latency: quantile %v and margin %v: want 90 to 99.9 percent and 0 to 10", l.Quantile, l.Margin)
 	}
 	for role, target := range map[string]*Target{"stable": r.Stable, "canary": r.Canary} {
 		if target != nil && (target.Revision == "" || len(target.Endpoints) == 0) {
