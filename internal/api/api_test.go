@@ -398,6 +398,31 @@ func TestAFollowedLogComesLineByLine(t *testing.T) {
 	}
 }
 
+func TestAFollowedLogThatSaysNothingIsAnsweredAllTheSame(t *testing.T) {
+	i, server := installation(t)
+	i.SetLog("quiet", "")
+	res := open(t, server+"/api/v1/logs?component=quiet&follow=true")
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("status %s", res.Status)
+	}
+	if err := i.Follow(t.Context(), "at last"); err != nil {
+		t.Fatal(err)
+	}
+	if lines := bufio.NewScanner(res.Body); !lines.Scan() || lines.Text() != "at last" {
+		t.Errorf("got %q, %v", lines.Text(), lines.Err())
+	}
+}
+
+func TestALogThatCannotBeReadOnSaysSo(t *testing.T) {
+	i, server := installation(t)
+	i.SetLog("web", "one\n")
+	i.BreakLogs(errors.New("disk gone at /secret"))
+	got := ask(t, apitest.Operator, "GET", server+"/api/v1/logs?component=web", "")
+	if got.status != 200 || !strings.HasPrefix(got.body, "one\n[the log ends here") || strings.Contains(got.body, "secret") {
+		t.Errorf("got %d %q", got.status, got.body)
+	}
+}
+
 func TestClosingEndsStreams(t *testing.T) {
 	i := apitest.New()
 	i.Put(status(three, release.Ramping))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
@@ -96,23 +97,31 @@ func (s *Server) showBuildLog(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// stream answers with text as it comes. An error before the first byte is a problem document; after
-// it, it is the last line.
+// quietStart is how long a log that says nothing is waited for before the answer begins without it:
+// whoever follows a silent log must not take the server for dead.
+const quietStart = time.Second
+
+// stream answers with text as it comes. An error before the answer has begun is a problem document;
+// after it, it is the last line.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, write func(context.Context, io.Writer) error) {
 	ctx, cancel := s.streaming(r.Context())
 	defer cancel()
 	out := &lines{w: w, control: http.NewResponseController(w)}
+	timer := time.AfterFunc(quietStart, out.start)
+	defer timer.Stop()
 	err := write(ctx, out)
-	if err == nil || ctx.Err() != nil {
+	begun := out.finish()
+	switch {
+	case err == nil || ctx.Err() != nil:
 		out.begin()
-		return
-	}
-	if !out.begun {
+	case !begun:
 		s.fail(w, r, err)
-		return
+	default:
+		s.log.WarnContext(ctx, "log ended early", "request", requestName(ctx), "path", r.URL.Path, "error", err)
+		_, _ = io.WriteString(w, "[the log ends here: it could not be read on]\n")
 	}
-	s.log.WarnContext(ctx, "log ended early", "request", requestName(ctx), "path", r.URL.Path, "error", err)
-	_, _ = io.WriteString(out, "[the log ends here: it could not be read on]\n")
+	// The connection may serve another request, which has its own time.
+	_ = out.control.SetWriteDeadline(time.Time{})
 }
 
 // streaming is a context that also ends when the server closes.
@@ -129,13 +138,16 @@ func (s *Server) streaming(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { close(stop); cancel() }
 }
 
-// lines sends text on at the end of each line.
+// lines sends text on at the end of each line. Its mutex is for the timer that may start the answer.
 type lines struct {
+	mu      sync.Mutex
 	w       http.ResponseWriter
 	control *http.ResponseController
 	begun   bool
+	done    bool
 }
 
+// begin sends the header once. The caller holds mu, or nobody else is left.
 func (l *lines) begin() {
 	if !l.begun {
 		l.begun = true
@@ -144,8 +156,28 @@ func (l *lines) begin() {
 	}
 }
 
+// start begins the answer before there is text.
+func (l *lines) start() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.done {
+		l.begin()
+		_ = l.control.Flush()
+	}
+}
+
+// finish keeps the timer from starting the answer any more, and says whether it has begun.
+func (l *lines) finish() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.done = true
+	return l.begun
+}
+
 // Write sends p, and everything before it when p ends a line.
 func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.begin()
 	// A writer that knows no deadlines has a bound of its own, or is a test's.
 	_ = l.control.SetWriteDeadline(time.Now().Add(slowReader))

@@ -46,6 +46,8 @@ func (s *Server) watchRelease(w http.ResponseWriter, r *http.Request) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	out := events{w: w, control: http.NewResponseController(w)}
+	// The connection may serve another request, which has its own time.
+	defer func() { _ = out.control.SetWriteDeadline(time.Time{}) }()
 	for seen := 0; ; {
 		view := watched.look()
 		if view.err != nil && !out.begun {

@@ -46,6 +46,7 @@ type Installation struct {
 	told         []Told
 	alarms       []release.Alarm
 	away         error
+	broken       error
 	asked        int
 	follow       chan string
 	instructed   func(Told) (workflows.Followed, error)
@@ -144,6 +145,13 @@ func (i *Installation) SetLog(component, text string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.instances[component] = text
+}
+
+// BreakLogs makes the logs of instances fail after their text.
+func (i *Installation) BreakLogs(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.broken = err
 }
 
 // SetBuildLog sets what a component's command of a release wrote.
@@ -325,12 +333,18 @@ func (i *Installation) Gateways(context.Context) ([]api.Gateway, error) {
 func (i *Installation) InstanceLogs(ctx context.Context, query api.LogQuery, w io.Writer) error {
 	i.mu.Lock()
 	text, there := i.instances[query.Component]
+	broken := i.broken
 	i.mu.Unlock()
 	if !there {
 		return fmt.Errorf("component %q: %w", query.Component, release.ErrNotFound)
 	}
-	if _, err := io.WriteString(w, text); err != nil {
-		return err
+	if text != "" {
+		if _, err := io.WriteString(w, text); err != nil {
+			return err
+		}
+	}
+	if broken != nil {
+		return broken
 	}
 	for query.Follow {
 		select {

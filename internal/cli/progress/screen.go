@@ -52,8 +52,12 @@ func (s *Screen) Draw(status release.Status, now time.Time, notes ...string) {
 // Close leaves the last frame and shows the cursor again.
 func (s *Screen) Close() { fmt.Fprint(s.out, "\x1b[?25h") }
 
-// fit is a frame in at most height lines: the oldest entries of the story go first, then the end.
+// fit is a frame in at most height lines: the oldest entries of the story go first, then the end. Before
+// anything is known of the release it is empty.
 func fit(status release.Status, now time.Time, width, height int, color bool) []string {
+	if status.Phase == "" {
+		return nil
+	}
 	lines := split(frame(status, now, width, color, usualEvents))
 	if over := len(lines) - height; over > 0 {
 		lines = split(frame(status, now, width, color, max(0, usualEvents-over)))

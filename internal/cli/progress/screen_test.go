@@ -3,6 +3,8 @@ package progress
 import (
 	"strings"
 	"testing"
+
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 func TestAScreenRedrawsInPlace(t *testing.T) {
@@ -35,6 +37,14 @@ func TestAScreenRedrawsInPlace(t *testing.T) {
 	s.Close()
 	if out.String() != "\x1b[?25h" {
 		t.Errorf("the end is %q", out.String())
+	}
+}
+
+func TestBeforeAnythingIsKnownOnlyNotesAreShown(t *testing.T) {
+	var out strings.Builder
+	NewScreen(&out, func() (int, int) { return 80, 24 }, false).Draw(release.Status{}, at(0), "reconnecting")
+	if want := "\x1b[?25lreconnecting\x1b[K\n\x1b[J"; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }
 
