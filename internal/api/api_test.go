@@ -168,6 +168,7 @@ func TestRefusalsSayWhatWouldBeRight(t *testing.T) {
 		"a mistyped filter":               {"GET", "/api/v1/releases?tenat=demo", "", 400, api.CodeBadRequest, "tenant, application"},
 		"a filter given twice":            {"GET", "/api/v1/releases?tenant=a&tenant=b", "", 400, api.CodeBadRequest, "give it once"},
 		"an unknown phase":                {"GET", "/api/v1/releases?phase=flying", "", 400, api.CodeBadRequest, "ramping"},
+		"a cursor of nobody":              {"GET", "/api/v1/releases?before=x", "", 400, api.CodeBadRequest, "begin without it"},
 		"a limit too large":               {"GET", "/api/v1/releases?limit=501", "", 400, api.CodeBadRequest, "from 1 to 500"},
 		"a log of an unknown kind":        {"GET", releases + "3/logs?component=web&kind=deploy", "", 400, api.CodeBadRequest, "build and test"},
 		"a log of no component":           {"GET", releases + "3/logs", "", 400, api.CodeBadRequest, "component"},

@@ -78,6 +78,8 @@ func problemOf(err error) Problem {
 		return newProblem(known.status, known.code, known.sentence)
 	case errors.As(err, &refused):
 		return newProblem(http.StatusConflict, CodeRefused, refused.Error())
+	case errors.Is(err, ErrCursor):
+		return newProblem(http.StatusBadRequest, CodeBadRequest, "before is not the \"next\" of a page of this list: begin without it")
 	case errors.Is(err, release.ErrFinished):
 		return newProblem(http.StatusConflict, CodeFinished, err.Error())
 	case errors.Is(err, release.ErrConflict):

@@ -55,6 +55,9 @@ type Decisions struct {
 	Decisions []Decision `json:"decisions"`
 }
 
+// ErrCursor is what [Records] wrap when they did not give the cursor of a [ReleaseFilter].
+var ErrCursor = errors.New("unknown cursor")
+
 func (s *Server) listReleases(w http.ResponseWriter, r *http.Request) {
 	filter, err := filterOf(r)
 	if err != nil {

@@ -23,7 +23,7 @@ type Releases interface {
 // Records are what is kept after a release has ended, and what is searched.
 type Records interface {
 	// Releases are those that match, the newest first, and the cursor of the next page; "" when
-	// there is none. A cursor that this store did not give is an error.
+	// there is none. A cursor that they did not give is [ErrCursor].
 	Releases(ctx context.Context, filter ReleaseFilter) ([]release.Summary, string, error)
 	// Release is [release.ErrNotFound] for one that was never recorded.
 	Release(ctx context.Context, id release.ID) (release.Summary, error)

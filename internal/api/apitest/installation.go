@@ -266,7 +266,7 @@ func (i *Installation) Releases(_ context.Context, f api.ReleaseFilter) ([]relea
 	if f.Before != "" {
 		var err error
 		if from, err = strconv.Atoi(f.Before); err != nil {
-			return nil, "", fmt.Errorf("cursor: %w", err)
+			return nil, "", fmt.Errorf("%w: %w", api.ErrCursor, err)
 		}
 	}
 	out = out[min(from, len(out)):]
