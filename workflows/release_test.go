@@ -93,7 +93,7 @@ func TestReleaseStops(t *testing.T) {
 		{"an alarm in the ramp rolls it back", "weight web in a: 5%", 0, nil, (*playing).alarm, release.RolledBack, release.CauseAlarm},
 		{"an alarm between two units rolls it back", "decide step in b to 20%", 0, nil, (*playing).alarm, release.RolledBack, release.CauseAlarm},
 		{"an alarm in a pause rolls it back", "weight web in a: 5%", 0, nil, pause, release.RolledBack, release.CauseAlarm},
-		{"an alarm while people are asked before the cutover rolls it back", "note: waiting for 2 approvals", time.Hour,
+		{"an alarm while people are asked before the cutover rolls it back", "note: waiting for 2 approvals", time.Minute,
 			approvalBefore(release.BeforeCutover), (*playing).alarm, release.RolledBack, release.CauseAlarm},
 		{"an alarm in the middle of the cutover rolls it back", "weight web in a: 100%", 0, nil, (*playing).alarm, release.RolledBack, release.CauseAlarm},
 		{"an alarm in the watch rolls it back", "note: watching", 5 * time.Second, nil, (*playing).alarm, release.RolledBack, release.CauseAlarm},
@@ -368,7 +368,7 @@ func TestFirstReleaseThatDoesBadlyWaitsForAPerson(t *testing.T) {
 			inScene(t, func(s *scene) {
 				r := s.begin(1, v1)
 				s.world.Once("weight web in b: 100%", func() { s.world.Gateways.Fail(s.revision("web", v2), 1) })
-				r.on("note: the evidence is against the first release", time.Hour, func() {
+				r.on("note: the evidence is against the first release", 24*time.Hour, func() {
 					if status := r.status(); status.Waiting == nil || status.Waiting.For != "promote or rollback" {
 						t.Errorf("waits for %+v, want a person", status.Waiting)
 					}

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/activities/activitiestest"
@@ -63,13 +64,37 @@ type scene struct {
 	spec   release.Spec
 }
 
-// ending lets an activity that was called off end for good. A server does not try one again; the test
-// environment would, and would wait for it after the end of the test.
-type ending struct {
+// asServer makes the test environment do as a server does: an activity without a bound on its attempts
+// has none (here it would have ten), and one that was called off is not tried again.
+type asServer struct {
 	interceptor.WorkerInterceptorBase
 }
 
-func (*ending) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+func (*asServer) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &unbounded{interceptor.WorkflowInboundInterceptorBase{Next: next}}
+}
+
+type unbounded struct {
+	interceptor.WorkflowInboundInterceptorBase
+}
+
+func (u *unbounded) Init(outbound interceptor.WorkflowOutboundInterceptor) error {
+	return u.Next.Init(&unboundedCalls{interceptor.WorkflowOutboundInterceptorBase{Next: outbound}})
+}
+
+type unboundedCalls struct {
+	interceptor.WorkflowOutboundInterceptorBase
+}
+
+func (u *unboundedCalls) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+	options := workflow.GetActivityOptions(ctx)
+	if options.RetryPolicy.MaximumAttempts == 0 {
+		options.RetryPolicy.MaximumAttempts = 1_000_000
+	}
+	return u.Next.ExecuteActivity(workflow.WithActivityOptions(ctx, options), name, args...)
+}
+
+func (*asServer) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
 	return &endingActivity{interceptor.ActivityInboundInterceptorBase{Next: next}}
 }
 
@@ -188,7 +213,8 @@ type playing struct {
 	stop    context.CancelFunc
 	// refused are the errors of instructions, by their name.
 	refused map[string]string
-	seen    int
+	// seen is how many events there were before, updates how many instructions were given.
+	seen, updates int
 }
 
 // begin sets a release up; it runs with [playing.end].
@@ -206,7 +232,7 @@ func (s *scene) begin(number int, commit string) *playing {
 	p.env.SetTestTimeout(10 * 365 * 24 * time.Hour)
 	p.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: p.id.WorkflowID(), TaskQueue: workflows.TaskQueue})
 	p.env.SetWorkerOptions(sdkworker.Options{
-		BackgroundActivityContext: background, Interceptors: []interceptor.WorkerInterceptor{&ending{}},
+		BackgroundActivityContext: background, Interceptors: []interceptor.WorkerInterceptor{&asServer{}},
 	})
 	w := s.world
 	worker.Register(p.env, worker.Activities{
@@ -249,7 +275,8 @@ func (p *playing) tell(name string, in release.Instruction) {
 	if in.By.Name == "" {
 		in.By = bert
 	}
-	p.env.UpdateWorkflow(name, fmt.Sprintf("%s by %s at %s", name, in.By.Name, in.At), &answers{p, name}, in)
+	p.updates++
+	p.env.UpdateWorkflow(name, fmt.Sprint("update ", p.updates), &answers{p, name}, in)
 }
 
 // answers keeps the end of an update.
@@ -342,7 +369,7 @@ func (p *playing) checkTraffic() {
 	for unit, weights := range p.world.Gateways.Weights() {
 		for key, w := range weights {
 			if w != release.NoWeight {
-				p.t.Errorf("route %s in unit %s is left at %s", key, unit, w)
+				p.t.Errorf("route %s in unit %s is left at %s\n%s", key, unit, w, strings.Join(p.lines(), "\n"))
 			}
 		}
 		var want []string

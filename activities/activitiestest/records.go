@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -193,7 +194,7 @@ func (j *Journal) SaveProgress(_ context.Context, summary release.Summary, entri
 		}
 	})
 	for _, e := range added {
-		j.world.happened("note: %s", e.Message)
+		j.world.happened("note: %s", strings.Join(append([]string{e.Message}, e.Details...), "; "))
 	}
 	return err
 }
