@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skyisland/skyisland/internal/app"
+	"github.com/skyisland/skyisland/internal/cli"
 	"github.com/skyisland/skyisland/internal/config"
 )
 
@@ -24,14 +25,13 @@ func server() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file) },
 	}
 	cmd.Flags().StringVar(&file, "config", "", "YAML file with the configuration")
-	if err := cmd.MarkFlagRequired("config"); err != nil {
-		// The name is misspelt here; whoever runs the command is told.
-		cmd.RunE = func(*cobra.Command, []string) error { return err }
-	}
 	return cmd
 }
 
 func serve(ctx context.Context, file string) error {
+	if file == "" {
+		return cli.UsageError("name the configuration with --config")
+	}
 	c, err := config.Read(file)
 	if err != nil {
 		return err
@@ -56,7 +56,11 @@ func serve(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	defer a.Close()
+	defer func() {
+		if err := a.Close(); err != nil {
+			log.Error("server not closed well", "error", err)
+		}
+	}()
 	log.InfoContext(ctx, "server serves", "address", listener.Addr().String(), "temporal", c.Temporal.Address, "namespace", c.Temporal.Namespace)
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(running) })

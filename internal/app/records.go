@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -74,7 +75,11 @@ func (a applications) ApplicationByRepository(ctx context.Context, fullName, clo
 type records struct{ *store.Store }
 
 func (r records) Releases(ctx context.Context, filter api.ReleaseFilter) ([]release.Summary, string, error) {
-	return r.Store.Releases(ctx, store.ReleaseFilter(filter))
+	page, next, err := r.Store.Releases(ctx, store.ReleaseFilter(filter))
+	if errors.Is(err, store.ErrCursor) {
+		err = fmt.Errorf("%w: %w", api.ErrCursor, err)
+	}
+	return page, next, err
 }
 
 func (r records) Decisions(ctx context.Context, id release.ID) ([]api.Decision, error) {

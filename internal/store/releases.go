@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,6 +16,9 @@ const (
 	usualLimit = 50
 	mostLimit  = 500
 )
+
+// ErrCursor is returned for a cursor that names no release of this store.
+var ErrCursor = errors.New("no such cursor")
 
 // ReleaseFilter chooses releases. Empty fields match everything.
 type ReleaseFilter struct {
@@ -234,10 +238,10 @@ func (s *Store) conditions(ctx context.Context, filter ReleaseFilter) (string, [
 		// The cursor is the last release of the page before.
 		id, err := release.ParseID(filter.Before)
 		if err != nil {
-			return "", nil, fmt.Errorf("cursor: %w", err)
+			return "", nil, fmt.Errorf("%w: %w", ErrCursor, err)
 		}
 		if _, err := s.Release(ctx, id); err != nil {
-			return "", nil, fmt.Errorf("cursor: %w", err)
+			return "", nil, fmt.Errorf("%w: %w", ErrCursor, err)
 		}
 		where = append(where, `
 			(requested_at, number, tenant, application, environment) < (
