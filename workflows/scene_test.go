@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/mock"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
@@ -65,25 +66,44 @@ type scene struct {
 }
 
 // asServer makes the test environment do as a server does: an activity without a bound on its attempts
-// has none (here it would have ten), and one that was called off is not tried again.
+// has none (here it would have ten), each attempt has the time to itself (here all have it together),
+// and one that was called off is not tried again.
 type asServer struct {
 	interceptor.WorkerInterceptorBase
+
+	mu      sync.Mutex
+	lose    context.CancelCauseFunc
+	attempt map[string]time.Duration
 }
 
-func (*asServer) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	return &unbounded{interceptor.WorkflowInboundInterceptorBase{Next: next}}
+// errLost is the end of an attempt whose worker is gone.
+var errLost = errors.New("the worker is gone")
+
+// loseWatcher ends the attempt of the watcher as the end of its worker would.
+func (s *asServer) loseWatcher() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lose(errLost)
+}
+
+func (s *asServer) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &unbounded{interceptor.WorkflowInboundInterceptorBase{Next: next}, s}
 }
 
 type unbounded struct {
 	interceptor.WorkflowInboundInterceptorBase
+
+	server *asServer
 }
 
 func (u *unbounded) Init(outbound interceptor.WorkflowOutboundInterceptor) error {
-	return u.Next.Init(&unboundedCalls{interceptor.WorkflowOutboundInterceptorBase{Next: outbound}})
+	return u.Next.Init(&unboundedCalls{interceptor.WorkflowOutboundInterceptorBase{Next: outbound}, u.server})
 }
 
 type unboundedCalls struct {
 	interceptor.WorkflowOutboundInterceptorBase
+
+	server *asServer
 }
 
 func (u *unboundedCalls) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
@@ -91,19 +111,38 @@ func (u *unboundedCalls) ExecuteActivity(ctx workflow.Context, name string, args
 	if options.RetryPolicy.MaximumAttempts == 0 {
 		options.RetryPolicy.MaximumAttempts = 1_000_000
 	}
+	u.server.mu.Lock()
+	u.server.attempt[name] = options.StartToCloseTimeout
+	u.server.mu.Unlock()
+	options.StartToCloseTimeout = 10 * 365 * 24 * time.Hour
 	return u.Next.ExecuteActivity(workflow.WithActivityOptions(ctx, options), name, args...)
 }
 
-func (*asServer) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	return &endingActivity{interceptor.ActivityInboundInterceptorBase{Next: next}}
+func (s *asServer) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &endingActivity{interceptor.ActivityInboundInterceptorBase{Next: next}, s}
 }
 
 type endingActivity struct {
 	interceptor.ActivityInboundInterceptorBase
+
+	server *asServer
 }
 
 func (a *endingActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	name := activity.GetInfo(ctx).ActivityType.Name
+	ctx, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
+	a.server.mu.Lock()
+	if name == activities.WatchType {
+		a.server.lose = lose
+	}
+	ctx, stop := context.WithTimeout(ctx, a.server.attempt[name])
+	a.server.mu.Unlock()
+	defer stop()
 	result, err := a.Next.ExecuteActivity(ctx, in)
+	if errors.Is(context.Cause(ctx), errLost) {
+		return nil, errLost
+	}
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return nil, temporal.NewNonRetryableApplicationError("called off", "CalledOff", err)
 	}
@@ -211,6 +250,7 @@ type playing struct {
 	outcome release.Outcome
 	told    []release.Outcome
 	stop    context.CancelFunc
+	server  *asServer
 	// refused are the errors of instructions, by their name.
 	refused map[string]string
 	// seen is how many events there were before, updates how many instructions were given.
@@ -224,7 +264,7 @@ func (s *scene) begin(number int, commit string) *playing {
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	p := &playing{
 		scene: s, env: suite.NewTestWorkflowEnvironment(), id: release.ID{Lane: lane, Number: number}, commit: commit,
-		refused: map[string]string{}, seen: len(s.world.Events()),
+		refused: map[string]string{}, seen: len(s.world.Events()), server: &asServer{attempt: map[string]time.Duration{}},
 	}
 	background, stop := context.WithCancel(context.Background())
 	p.stop = stop
@@ -232,7 +272,7 @@ func (s *scene) begin(number int, commit string) *playing {
 	p.env.SetTestTimeout(10 * 365 * 24 * time.Hour)
 	p.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: p.id.WorkflowID(), TaskQueue: workflows.TaskQueue})
 	p.env.SetWorkerOptions(sdkworker.Options{
-		BackgroundActivityContext: background, Interceptors: []interceptor.WorkerInterceptor{&asServer{}},
+		BackgroundActivityContext: background, Interceptors: []interceptor.WorkerInterceptor{p.server},
 	})
 	w := s.world
 	worker.Register(p.env, worker.Activities{

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/internal/release"
@@ -18,6 +19,14 @@ type Runtime struct {
 	mu      sync.Mutex
 	running map[string]bool
 	ill     map[string]string
+	slow    time.Duration
+}
+
+// Slow lets every start take so long from now on, unless it is called off.
+func (r *Runtime) Slow(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slow = d
 }
 
 // Ail lets the candidates of a component never become healthy from now on.
@@ -52,6 +61,18 @@ func (r *Runtime) runs(unit, revision string) bool {
 
 // Deploy starts a revision; one that runs already stays.
 func (r *Runtime) Deploy(ctx context.Context, unit string, _ release.Lane, revision release.Revision, progress func(string)) (activities.DeployReport, error) {
+	r.mu.Lock()
+	slow := r.slow
+	r.mu.Unlock()
+	if slow > 0 {
+		timer := time.NewTimer(slow)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return activities.DeployReport{}, ctx.Err()
+		}
+	}
 	r.mu.Lock()
 	failure := r.ill[revision.Component]
 	already := r.running[unit+" "+revision.ID]
