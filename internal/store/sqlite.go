@@ -33,7 +33,7 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	if err := migrate(ctx, goose.DialectSQLite3, write, goose.WithSessionLocker(&fileLock{path: path + ".lock"})); err != nil {
+	if err := prepare(ctx, path, write); err != nil {
 		write.Close()
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
@@ -43,6 +43,16 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	return &Store{write: write, read: read}, nil
+}
+
+// prepare brings a file up to date while no other program does. The lock comes before the first
+// connection: SQLite does not wait when two programs turn a new file's journal over at the same time.
+func prepare(ctx context.Context, path string, write *sqlx.DB) error {
+	lock, err := lockFile(ctx, path+".lock")
+	if err != nil {
+		return err
+	}
+	return errors.Join(migrate(ctx, goose.DialectSQLite3, write), lock.Close())
 }
 
 // create makes the file readable by its owner only: it holds bodies of events and salts of routes.

@@ -113,8 +113,8 @@ func TestASchemaOfANewerProgramIsRefused(t *testing.T) {
 
 func TestTheMigrationLockIsWaitedForUntilTheContextEnds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	held := fileLock{path: path + ".lock"}
-	if err := held.SessionLock(t.Context(), nil); err != nil {
+	held, err := lockFile(t.Context(), path+".lock")
+	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -122,7 +122,7 @@ func TestTheMigrationLockIsWaitedForUntilTheContextEnds(t *testing.T) {
 	if s, err := Open(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("store %v, error %v, want %v", s, err, context.DeadlineExceeded)
 	}
-	if err := held.SessionUnlock(t.Context(), nil); err != nil {
+	if err := held.Close(); err != nil {
 		t.Fatal(err)
 	}
 	openTest(t, path)
