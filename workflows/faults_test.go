@@ -195,7 +195,7 @@ func TestJournalThatIsAwayHoldsNoTrafficBack(t *testing.T) {
 		s.live()
 		r := s.begin(2, v2)
 		s.world.Once("weight web in b: 1%", func() { s.world.Journal.Away(true) })
-		r.on("weight web in b: 100%", 10*time.Minute, func() { s.world.Journal.Away(false) })
+		r.on("weight web in b: 100%", 3*time.Minute, func() { s.world.Journal.Away(false) })
 		r.end(release.Completed)
 		if got := s.world.Journal.Entries(); len(got) < 20 {
 			t.Errorf("%d entries were written, want all", len(got))
@@ -208,7 +208,7 @@ func TestRulesThatAreAwayHoldTheStep(t *testing.T) {
 		s.live()
 		r := s.begin(2, v2)
 		s.world.Once("weight web in b: 5%", func() { s.world.Rules.Away(true) })
-		r.on("weight web in b: 5%", 10*time.Minute, func() {
+		r.on("weight web in b: 5%", 2*time.Minute, func() {
 			if got := s.world.Gateways.Weights()["a"]["fliggy/rail-tour/production/web"]; got != 500 {
 				t.Errorf("the gateways serve %s, want 5%% held", got)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
@@ -49,6 +50,11 @@ var (
 var errGone = errors.New("no route to host")
 
 type asked = activitiestest.Asked
+
+var (
+	anything         = mock.Anything
+	defaultConverter = converter.GetDefaultDataConverter()
+)
 
 var lane = release.Lane{Tenant: "fliggy", Application: "rail-tour", Environment: "production"}
 
