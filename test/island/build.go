@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -76,4 +77,14 @@ func moduleRoot() (string, error) {
 		}
 		dir = parent
 	}
+}
+
+// Program is the path of the built program, for starts that fail.
+func Program(t testing.TB) string {
+	t.Helper()
+	built, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return built.standalone
 }

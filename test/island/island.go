@@ -238,7 +238,8 @@ func (i *Island) Kill() {
 // stopPatience is how long the program may take to stop in order.
 const stopPatience = 45 * time.Second
 
-// Stop asks the program to end, and fails the test when it does not, or not well. Its functions go on.
+// Stop asks the program to end, and fails the test when it does not, or not well. Its functions end with
+// it, and start again with [Island.Restart].
 func (i *Island) Stop() {
 	i.t.Helper()
 	if err := i.terminate(); err != nil {

@@ -159,9 +159,15 @@ func (l *Load) get(ctx context.Context, number int) (Answer, error) {
 		request.Header[name] = values
 	}
 	request.Header.Set("X-User-Id", fmt.Sprintf("user-%d", number))
-	response, err := l.client.Do(request)
+	answer, _, err := read(l.client, request)
+	return answer, err
+}
+
+// read sends a request and reads the answer.
+func read(client *http.Client, request *http.Request) (Answer, http.Header, error) {
+	response, err := client.Do(request)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, nil, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, answerLimit))
@@ -169,7 +175,7 @@ func (l *Load) get(ctx context.Context, number int) (Answer, error) {
 	if err != nil {
 		answer.Status = 0
 	}
-	return answer, err
+	return answer, response.Header, err
 }
 
 func (l *Load) take(b BadAnswer) {

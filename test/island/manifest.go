@@ -29,8 +29,8 @@ type Component struct {
 	Name string
 	// Env is the environment of the sample function; see its documentation.
 	Env map[string]string
-	// Extra are further lines of the component, without indentation.
-	Extra []string
+	// Run are further lines of the component's run, Extra of the component, without indentation.
+	Run, Extra []string
 }
 
 // Version is a manifest of one component "web" that answers with a version, and does what further pairs
@@ -73,6 +73,7 @@ func (m Manifest) In(lane release.Lane) string {
 		for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 			fmt.Fprintf(&b, "        %s: %q\n", name, c.Env[name])
 		}
+		indented(&b, "      ", c.Run)
 		fmt.Fprintf(&b, "    route: {path: %s}\n", path(lane, c.Name))
 		indented(&b, "    ", c.Extra)
 	}
