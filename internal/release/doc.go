@@ -3,3 +3,5 @@
 // written down. Everything else is built on it, so it imports the standard library only and does
 // nothing: no clock, no file, no network.
 package release
+
+//go:generate go test -count=1 -run ^TestGenerated$ . -args -update

@@ -185,5 +185,8 @@ func parseNumber(s string) (float64, error) {
 	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
 		return 0, fmt.Errorf("%q is not a number", s)
 	}
+	if n == 0 {
+		return 0, nil // without the sign that a zero may have
+	}
 	return n, nil
 }

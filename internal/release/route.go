@@ -94,9 +94,12 @@ func (r Route) Check() error {
 	if l := r.Latency; l != nil && (l.Quantile < leastQuantile || l.Quantile > mostQuantile || l.Margin < 0 || l.Margin > mostMargin) {
 		add("latency: quantile %v and margin %v: want 90 to 99.9 percent and 0 to 10", l.Quantile, l.Margin)
 	}
-	for role, target := range map[string]*Target{"stable": r.Stable, "canary": r.Canary} {
-		if target != nil && (target.Revision == "" || len(target.Endpoints) == 0) {
-			add("%s: want a revision and at least one endpoint", role)
+	for _, side := range []struct {
+		role   string
+		target *Target
+	}{{"stable", r.Stable}, {"canary", r.Canary}} {
+		if t := side.target; t != nil && (t.Revision == "" || len(t.Endpoints) == 0) {
+			add("%s: want a revision and at least one endpoint", side.role)
 		}
 	}
 	if len(problems) == 0 {
