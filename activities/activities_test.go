@@ -1,0 +1,187 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"maps"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/skyisland/skyisland/activities"
+	"github.com/skyisland/skyisland/activities/activitiestest"
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// quiet is a test suite that logs nothing.
+func quiet() *testsuite.WorkflowTestSuite {
+	suite := &testsuite.WorkflowTestSuite{}
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	return suite
+}
+
+func keys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
+
+// finally fails the test unless an activity ended with a type of error that is not retried.
+func finally(t *testing.T, err error, want string) *temporal.ApplicationError {
+	t.Helper()
+	var application *temporal.ApplicationError
+	if !errors.As(err, &application) || application.Type() != want || !application.NonRetryable() {
+		t.Fatalf("got %v, want a final %s", err, want)
+	}
+	return application
+}
+
+// again fails the test unless an activity ended with an error that is retried.
+func again(t *testing.T, err error) {
+	t.Helper()
+	var application *temporal.ApplicationError
+	if err == nil || errors.As(err, &application) && application.NonRetryable() {
+		t.Fatalf("got %v, want an error that is tried again", err)
+	}
+}
+
+// do runs one activity in the activities' own environment.
+func do[R any](t *testing.T, group any, name string, in any) (R, error) {
+	t.Helper()
+	env := quiet().NewTestActivityEnvironment()
+	env.RegisterActivityWithOptions(group, activity.RegisterOptions{})
+	var out R
+	value, err := env.ExecuteActivity(name, in)
+	if err == nil {
+		err = value.Get(&out)
+	}
+	return out, err
+}
+
+func TestBuildThatIsInterruptedIsNotJudged(t *testing.T) {
+	world := activitiestest.New(1, "a")
+	world.Source.Push("c", activitiestest.Commit{Folders: map[string]string{"web": "x"}})
+	component := release.Component{Name: "web", Path: "web", Build: release.Command{Run: []string{"make"}}}
+	in := activities.BuildInput{Release: id, Commit: "c", Component: component}
+	build := func(commands activities.CommandRunner) error {
+		_, err := do[activities.BuildResult](t, &activities.Build{
+			Repositories: world.Source, Commands: commands, Artifacts: activitiestest.Artifacts{}, Dir: t.TempDir(),
+		}, "Build", in)
+		return err
+	}
+	world.Commands.Fail("web/build", "exit status 1")
+	if cause, ok := activities.CauseOf(finally(t, build(world.Commands), activities.TypeGate)); !ok || cause.Kind != release.CauseBuild || len(cause.Details) == 0 {
+		t.Errorf("the cause is %+v, want the build with its output", cause)
+	}
+	again(t, build(killed{}))
+}
+
+// killed is a command that ends because its worker does, and calls that a failure.
+type killed struct{}
+
+func (killed) Run(ctx context.Context, _, _ string, _ release.Command) (activities.CommandReport, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Nanosecond)
+	defer cancel()
+	<-ctx.Done()
+	return activities.CommandReport{Failure: "signal: killed"}, ctx.Err()
+}
+
+func TestWorkingCopiesAreRemoved(t *testing.T) {
+	world := activitiestest.New(1, "a")
+	world.Source.Push("c", activitiestest.Commit{Folders: map[string]string{"web": "x"}})
+	dir := t.TempDir()
+	in := activities.BuildInput{Release: id, Commit: "c", Component: release.Component{Name: "web", Path: "web", Test: release.Command{Run: []string{"make"}}}}
+	world.Commands.Fail("web/test", "exit status 1")
+	_, err := do[activities.TestResult](t, &activities.Build{Repositories: world.Source, Commands: world.Commands, Artifacts: activitiestest.Artifacts{}, Dir: dir}, "Test", in)
+	finally(t, err, activities.TypeGate)
+	if left := entries(t, dir); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestRoutesOfTheSameReleaseHaveTheSameSaltAndRefusalsAreFinal(t *testing.T) {
+	world := activitiestest.New(1, "a")
+	traffic := &activities.Traffic{Router: world.Gateways, Salt: func(release string) string { return "salt of " + release }}
+	route := release.Route{
+		Key: "t/a/e/web", Ingress: release.Ingress{Path: "/"}, Version: 2, Weight: release.FullWeight, Release: id.String(),
+		Canary: &release.Target{Revision: "web-1", Endpoints: []string{"x:80"}},
+	}
+	apply := func(version int64) (activities.RouteResult, error) {
+		route.Version = version
+		return do[activities.RouteResult](t, traffic, "Apply", activities.RouteInput{Unit: "a", Routes: []release.Route{route}})
+	}
+	result, err := apply(2)
+	if err != nil || len(result.Receipts) != 1 {
+		t.Fatalf("got %+v, %v; want the gateway's receipt", result, err)
+	}
+	if got := world.Gateways.Route("a", "t/a/e/web").Salt; got != "salt of "+id.String() || route.Salt != "" {
+		t.Errorf("the salt is %q in the gateway and %q in the input, want it in the gateway only", got, route.Salt)
+	}
+	_, err = apply(1)
+	if cause, ok := activities.CauseOf(finally(t, err, activities.TypeTraffic)); !ok || cause.Kind != release.CauseTraffic {
+		t.Errorf("the cause is %+v, want traffic", cause)
+	}
+	world.Gateways.Away("a/gateway-1", true)
+	_, err = apply(3)
+	again(t, err)
+}
+
+func TestDecisionThatIsNotRecordedIsNone(t *testing.T) {
+	world := activitiestest.New(1, "a")
+	world.Ledger.Away(true)
+	_, err := do[activities.DecideResult](t, &activities.Policy{Rules: world.Rules, Ledger: world.Ledger}, "Decide",
+		activities.DecideInput{Question: release.Question{Gate: release.GateAdmit}})
+	again(t, err)
+}
+
+func TestRetireWaitsForRoutesOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		drain   error
+		refused string
+	}{
+		"a route that leads to it keeps it":       {release.ErrConflict, "drain"},
+		"a connection without end had its time":   {context.DeadlineExceeded, ""},
+		"a gateway that is gone has no requests":  {errors.New("connection refused"), ""},
+		"nothing under way is the best of states": {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world := activitiestest.New(1, "a")
+			_, err := do[activities.RetireResult](t, &activities.Deploy{Runtime: world.Runtime, Gateways: drainer{c.drain}}, "Retire",
+				activities.RetireInput{Unit: "a", Lane: lane, Revision: "web-1", Drain: release.Duration(time.Second)})
+			if c.refused == "" && (err != nil || len(world.Lines("retire web-1")) != 1) {
+				t.Errorf("got %v, want it retired", err)
+			}
+			if c.refused != "" {
+				again(t, err)
+				if !strings.Contains(err.Error(), c.refused) {
+					t.Errorf("got %v, want %q in it", err, c.refused)
+				}
+			}
+		})
+	}
+}
+
+type drainer struct{ err error }
+
+func (d drainer) Drain(context.Context, string, release.Lane, string) error { return d.err }
+
+func TestCauseOfKnowsItsOwnErrorsOnly(t *testing.T) {
+	for _, err := range []error{errors.New("x"), temporal.NewApplicationError("x", "Other"), temporal.NewNonRetryableApplicationError("x", activities.TypeGate, nil)} {
+		if cause, ok := activities.CauseOf(err); ok {
+			t.Errorf("%v has the cause %+v, want none", err, cause)
+		}
+	}
+}
+
+func entries(t *testing.T, dir string) []os.DirEntry {
+	t.Helper()
+	found, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
