@@ -29,13 +29,14 @@ func (s *standalone) greet(ctx context.Context) error {
 	}
 	if err := s.takeTour(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil
+			// Stopped in the middle: the next start goes on with it.
+			return ctx.Err()
 		}
 		if s.options.exit {
 			return err
 		}
 		fmt.Fprintf(s.out, "\nThe tour ended early: %v\n", err)
-		return nil
+		return s.answerTour("over")
 	}
 	if s.options.exit {
 		return errTourOver

@@ -39,7 +39,7 @@ func run(ctx context.Context, o options, out, errs io.Writer) error {
 		return fmt.Errorf("--data %s: %w", o.data, err)
 	}
 	o.data = data
-	if err := os.MkdirAll(o.data, 0o750); err != nil {
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
 	log, closeLog, err := o.logger(errs)
@@ -202,7 +202,8 @@ func (s *standalone) run(ctx context.Context, temporal client.Client) error {
 	group.Go(func() error { return s.temporalFails(running) })
 	group.Go(func() error { return s.greet(running) })
 	err = group.Wait()
-	if errors.Is(err, errTourOver) {
+	if errors.Is(err, errTourOver) || ctx.Err() != nil {
+		// Its work is done, or somebody stopped it: neither is a failure.
 		return nil
 	}
 	return err
