@@ -52,7 +52,7 @@ func serve(ctx context.Context, file string) error {
 	if err := app.EnsureSearchAttributes(ctx, temporal, c.Temporal.Namespace); err != nil {
 		return err
 	}
-	a, err := app.New(ctx, app.Options{Config: c, Temporal: temporal, Version: app.Version(), Log: log})
+	a, err := app.New(ctx, app.Options{Config: c, Temporal: temporal, Version: app.Version(), Detach: true, Log: log})
 	if err != nil {
 		return err
 	}

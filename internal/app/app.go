@@ -42,13 +42,17 @@ type Options struct {
 	GitRemote string
 	// Adopt makes an application of a repository that was never registered. Nil adopts none.
 	Adopt func(fullName, cloneURL string) (release.Application, bool)
-	Log   *slog.Logger
+	// Detach leaves instances running when the app stops, for the next one to adopt; otherwise they
+	// end with it and start again with the next.
+	Detach bool
+	Log    *slog.Logger
 }
 
 // App is a server with its worker.
 type App struct {
 	config   config.Config
 	log      *slog.Logger
+	detach   bool
 	store    *store.Store
 	fleet    *admin.Fleet
 	runtime  *runtime.Runtime
@@ -64,7 +68,7 @@ type App struct {
 
 // New joins the parts. Nothing runs before [App.Run]; close an app that does not.
 func New(ctx context.Context, o Options) (*App, error) {
-	a := &App{config: o.Config, log: o.Log, dispatch: dispatch.New(o.Temporal)}
+	a := &App{config: o.Config, log: o.Log, detach: o.Detach, dispatch: dispatch.New(o.Temporal)}
 	if err := os.MkdirAll(o.Config.Data, 0o750); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
@@ -123,7 +127,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 		Watch:   &activities.Watch{Observers: observersOf(a.fleet)},
 		Policy:  &activities.Policy{Rules: patientRules{rules}, Ledger: a.store},
 		Record:  &activities.Record{Journal: a.store},
-	}, worker.Options{})
+	}, worker.Options{Deployment: o.Config.Temporal.Deployment, BuildID: o.Config.Temporal.BuildID})
 	return a.serveFrom(o, repositories)
 }
 
@@ -182,6 +186,10 @@ func (a *App) Run(ctx context.Context) error {
 	<-running.Done()
 	a.worker.Stop()
 	err := group.Wait()
+	if a.detach {
+		a.runtime.Detach()
+		return err
+	}
 	// ctx has ended; instances still get their time to drain. They start again with the next start.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()

@@ -47,6 +47,10 @@ type Temporal struct {
 	Namespace string `yaml:"namespace"`
 	// UI is where people see it; only printed.
 	UI string `yaml:"ui"`
+	// Deployment and BuildID turn worker versioning on: a release stays with the build that started
+	// it. Both or none.
+	Deployment string `yaml:"deployment"`
+	BuildID    string `yaml:"build-id"`
 }
 
 // Unit is one independent deployment of everything: a runtime and its gateways.
@@ -119,7 +123,7 @@ func Read(file string) (Config, error) {
 		return Config{}, fmt.Errorf("%s: %w", file, err)
 	}
 	c.defaults(filepath.Dir(file))
-	if err := errors.Join(c.reveal(), c.Check()); err != nil {
+	if err := errors.Join(c.reveal(filepath.Dir(file)), c.Check()); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return c, nil
@@ -163,10 +167,13 @@ func (c Config) Check() error {
 	if c.Data == "" {
 		fault("data", "is missing: name the folder that holds all state")
 	}
-	for path, address := range map[string]string{"listen": c.Listen, "temporal.address": c.Temporal.Address} {
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			fault(path, "%q is not an address: write host:port", address)
+	for _, place := range []struct{ path, address string }{{"listen", c.Listen}, {"temporal.address", c.Temporal.Address}} {
+		if _, _, err := net.SplitHostPort(place.address); err != nil {
+			fault(place.path, "%q is not an address: write host:port", place.address)
 		}
+	}
+	if (c.Temporal.Deployment == "") != (c.Temporal.BuildID == "") {
+		fault("temporal", "deployment and build-id go together: set both, or none")
 	}
 	if len(c.Units) == 0 {
 		fault("units", "is empty: a release needs at least one unit to go to")

@@ -26,7 +26,7 @@ func write(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "skyisland-server.yaml")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "TOKEN", token)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "TOKEN", filepath.Base(token))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file

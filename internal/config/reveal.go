@@ -4,33 +4,39 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
 // secretLimit bounds a file with a secret in it, in bytes.
 const secretLimit = 64 << 10
 
-// reveal replaces every reference to a file or a variable by the secret that is there.
-func (c *Config) reveal() error {
-	secrets := map[string]*Secret{"store": &c.Store, "gateway-token": &c.GatewayToken, "github.secret": &c.GitHub.Secret}
+// reveal replaces every reference to a file or a variable by the secret that is there. Files are
+// relative to dir.
+func (c *Config) reveal(dir string) error {
+	type place struct {
+		path   string
+		secret *Secret
+	}
+	places := []place{{"store", &c.Store}, {"gateway-token", &c.GatewayToken}, {"github.secret", &c.GitHub.Secret}}
 	for i := range c.Tokens {
-		secrets[fmt.Sprintf("tokens[%d].token", i)] = &c.Tokens[i].Token
+		places = append(places, place{fmt.Sprintf("tokens[%d].token", i), &c.Tokens[i].Token})
 	}
 	var faults []error
-	for path, secret := range secrets {
-		value, err := resolve(string(*secret))
+	for _, p := range places {
+		value, err := resolve(string(*p.secret), dir)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", path, err))
+			faults = append(faults, fmt.Errorf("%s: %w", p.path, err))
 			continue
 		}
-		*secret = Secret(value)
+		*p.secret = Secret(value)
 	}
 	return errors.Join(faults...)
 }
 
 // resolve reads what a reference leads to. An empty file or variable is an error: a source with an
 // empty secret would let everybody in.
-func resolve(value string) (string, error) {
+func resolve(value, dir string) (string, error) {
 	if name, ok := strings.CutPrefix(value, "env:"); ok {
 		if found := os.Getenv(name); found != "" {
 			return found, nil
@@ -40,6 +46,9 @@ func resolve(value string) (string, error) {
 	file, ok := strings.CutPrefix(value, "file:")
 	if !ok {
 		return value, nil
+	}
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dir, file)
 	}
 	data, err := readLimited(file, secretLimit)
 	if err != nil {
