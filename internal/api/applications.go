@@ -77,7 +77,7 @@ func checkApplication(a release.Application) error {
 	u, err := url.Parse(a.Repository)
 	if err == nil && u.User != nil {
 		if _, secret := u.User.Password(); secret {
-			return badRequest("repository has a password in it, which would be stored and shown: leave it out and give git a credential helper")
+			return badRequest("repository has a password in it, which would be stored and shown: leave it out and use an ssh address, whose key stays on the server")
 		}
 	}
 	if strings.HasPrefix(a.Repository, "-") || strings.ContainsAny(a.Repository, " \t\r\n\x00") {

@@ -13,6 +13,7 @@
 // for a [Verdict]. Everything is pure: time is an argument, nothing is logged, nothing waits, and no
 // type is safe for concurrent use unless its documentation says so.
 //
-// One Test judges one route in one unit, because the weight at a moment must be one number. A release
-// of several routes or units runs one Test for each and divides Alpha by their number.
+// One Test may judge several routes in several units, because every verdict carries the weight version
+// it was assigned under, and all units give one version the same weight. Alpha is then the bound for
+// the whole release. Their senders need names of their own: routes times gateways.
 package canary
