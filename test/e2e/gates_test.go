@@ -17,8 +17,7 @@ var process = regexp.MustCompile(`as process (\d+)`)
 // gates sends versions that are wrong in one way each. Each is stopped by the gate that is meant for it
 // before it has traffic, says why, leaves nothing behind, and is followed by a good version.
 func gates(t *testing.T, i *island.Island) {
-	quick := func(m island.Manifest) island.Manifest { return in(ramped(m, atOnceRamp)) }
-	repo, load := live(t, i, "gates", quick(island.Version("v0")))
+	repo, load := live(t, i, "gates", in(island.Version("v0")))
 	// With the pressure gate comes its own rate, so that only the case that is about it pays for it.
 	pressed := "pressure: {rate: 100/s, for: 2s, p99: 5s, errors: 1%}"
 	repo.Write("cases/answer.yaml", "cases:\n  - {name: the answer is not bad, request: {method: GET}, expect: {body: {contains: v}}}\n")
@@ -55,7 +54,8 @@ func gates(t *testing.T, i *island.Island) {
 	serving := i.Settled(t, repo.Lane)["web"]
 	for n, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			wrong := quick(test.bad(fmt.Sprintf("wrong%d", n)))
+			repo := repo.For(t)
+			wrong := in(test.bad(fmt.Sprintf("wrong%d", n)))
 
 			status := repo.Release(wrong).WaitEnd(release.Failed)
 
@@ -74,7 +74,7 @@ func gates(t *testing.T, i *island.Island) {
 			}
 
 			version := fmt.Sprintf("v%d", n+1)
-			good := repo.Release(quick(island.Version(version)).With(goodGate(test.kind, pressed)...)).WaitEnd(release.Completed)
+			good := repo.Release(in(island.Version(version)).With(goodGate(test.kind, pressed)...)).WaitEnd(release.Completed)
 			island.Serves(t, repo.Entry("", "web"), version)
 			serving = good.Moves[0].Candidate.ID
 		})

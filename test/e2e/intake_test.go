@@ -21,8 +21,8 @@ import (
 // refused pushes what cannot be released. Git shows why, the refusal is a release like any other, and
 // what serves goes on serving.
 func refused(t *testing.T, i *island.Island) {
-	repo, load := live(t, i, "refused", in(ramped(island.Version("v1"), atOnceRamp)))
-	good := in(ramped(island.Version("v2"), atOnceRamp)).In(repo.Lane)
+	repo, load := live(t, i, "refused", in(island.Version("v1")))
+	good := in(island.Version("v2")).In(repo.Lane)
 	for _, test := range []struct {
 		name, manifest string
 		kind           release.CauseKind
@@ -42,8 +42,13 @@ func refused(t *testing.T, i *island.Island) {
 			"a folder that is not there", strings.Replace(good, "- name: web", "- name: web\n    path: functions/nowhere", 1),
 			release.CauseManifest, []string{"functions/nowhere"}, nil,
 		},
+		{
+			"all traffic at once, where another version serves", strings.Replace(good, "ramp: "+island.QuickRamp, "ramp: {steps: []}", 1),
+			release.CausePolicy, []string{"has no steps"}, nil,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			repo := repo.For(t)
 			repo.Write("skyisland.yaml", test.manifest)
 			commit, output := repo.Push(test.name)
 
@@ -57,6 +62,7 @@ func refused(t *testing.T, i *island.Island) {
 		})
 	}
 	t.Run("a branch that goes nowhere", func(t *testing.T) {
+		repo := repo.For(t)
 		repo.Write("skyisland.yaml", good)
 		repo.Commit("On a branch")
 		output := repo.PushTo("experiment")
@@ -67,6 +73,7 @@ func refused(t *testing.T, i *island.Island) {
 		}
 	})
 	t.Run("then what can be released", func(t *testing.T) {
+		repo := repo.For(t)
 		commit, _ := repo.Push("Good again")
 		repo.Find(commit).WaitEnd(release.Completed)
 		island.Serves(t, repo.Entry("", "web"), "v2")
@@ -143,7 +150,7 @@ func (d delivery) send(t *testing.T, i *island.Island) (int, intake.Answer) {
 }
 
 func webhooks(t *testing.T, i *island.Island) {
-	repo, _ := live(t, i, "webhooks", in(ramped(island.Version("v1"), atOnceRamp)))
+	repo, _ := live(t, i, "webhooks", in(island.Version("v1")))
 	known := delivery{
 		id: "delivery-1", fullName: tenant + "/webhooks", cloneURL: repo.Remote,
 		commit: strings.TrimSpace(repo.Git("rev-parse", "HEAD")), signature: sha256Signed(),
@@ -171,6 +178,7 @@ func webhooks(t *testing.T, i *island.Island) {
 		}
 	})
 	t.Run("the same delivery twice is one release", func(t *testing.T) {
+		repo := repo.For(t)
 		before, err := repo.Releases()
 		if err != nil {
 			t.Fatal(err)

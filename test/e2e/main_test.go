@@ -83,9 +83,6 @@ func in(m island.Manifest, units ...string) island.Manifest {
 // holding is a ramp that stays at its step until somebody says otherwise.
 const holding = "{steps: [50%], bake: 1h, probe: 0s, patience: 2h}"
 
-// atOnceRamp has no steps: all traffic moves at once.
-const atOnceRamp = "{steps: []}"
-
 func ramped(m island.Manifest, ramp string) island.Manifest {
 	m.Ramp = ramp
 	return m

@@ -118,7 +118,7 @@ func alarmInTheRamp(t *testing.T, i *island.Island) {
 
 func alarmInTheWatch(t *testing.T, i *island.Island) {
 	repo, load := live(t, i, "alarm-in-watch", in(island.Version("v1")))
-	second := in(ramped(island.Version("v2"), atOnceRamp))
+	second := in(island.Version("v2"))
 	second.Watch = "1h"
 	watched := repo.Release(second)
 	watched.WaitPhase(release.Watching)

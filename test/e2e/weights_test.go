@@ -64,7 +64,7 @@ func weights(t *testing.T, i *island.Island) {
 	if left, right := clients.count("left"), clients.count("right"); left == 0 || right == 0 {
 		t.Errorf("%d answers of one side and %d of the other: the weight did not move", left, right)
 	}
-	if err := unit.Admin.Remove(t.Context(), route.Key, int64(weightChanges+2)); err != nil {
+	if err := unit.Admin.Remove(t.Context(), route.Key, route.Version); err != nil {
 		t.Error(err)
 	}
 }

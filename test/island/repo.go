@@ -54,6 +54,13 @@ func (i *Island) Repo(t testing.TB, tenant, application string) *Repo {
 	return r
 }
 
+// For is the same repository for a part of the test, which fails alone.
+func (r *Repo) For(t testing.TB) *Repo {
+	part := *r
+	part.t = t
+	return &part
+}
+
 // Write writes a file of the repository.
 func (r *Repo) Write(path, content string) {
 	r.t.Helper()
