@@ -197,7 +197,7 @@ func TestJournalThatIsAwayHoldsNoTrafficBack(t *testing.T) {
 		s.world.Once("weight web in b: 1%", func() { s.world.Journal.Away(true) })
 		r.on("weight web in b: 100%", 3*time.Minute, func() { s.world.Journal.Away(false) })
 		r.end(release.Completed)
-		if got := s.world.Journal.Entries(); len(got) < 20 {
+		if got := s.world.Journal.Entries(r.id); len(got) < 20 {
 			t.Errorf("%d entries were written, want all", len(got))
 		}
 	})

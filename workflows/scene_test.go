@@ -244,7 +244,6 @@ func (s *scene) live() {
 	r := s.begin(1, v1)
 	r.end(release.Completed)
 	s.stable = r.outcome.Stable
-	s.world.Journal.Forget()
 }
 
 // playing is one release under way.
@@ -439,7 +438,7 @@ func (p *playing) checkRecords() {
 	if last := p.world.Journal.Last(); last.Phase != p.outcome.Phase {
 		p.t.Errorf("the journal says %s, want %s", last.Phase, p.outcome.Phase)
 	}
-	for i, entry := range p.world.Journal.Entries() {
+	for i, entry := range p.world.Journal.Entries(p.id) {
 		if entry.Number != i+1 {
 			p.t.Errorf("entry %d of the journal has number %d", i+1, entry.Number)
 		}

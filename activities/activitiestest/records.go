@@ -117,9 +117,15 @@ type Journal struct {
 	mu           sync.Mutex
 	away         bool
 	summaries    []release.Summary
-	entries      []release.Entry
+	entries      []written
 	routes       map[string][]release.Route
 	instructions []Told
+}
+
+// written is an entry and the release it belongs to.
+type written struct {
+	id    release.ID
+	entry release.Entry
 }
 
 // Told is an instruction as it was recorded.
@@ -144,11 +150,17 @@ func (j *Journal) Last() release.Summary {
 	return j.summaries[len(j.summaries)-1]
 }
 
-// Entries are all the entries of a release.
-func (j *Journal) Entries() []release.Entry {
+// Entries are all the entries of a release, in the order they were written.
+func (j *Journal) Entries(id release.ID) []release.Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return slices.Clone(j.entries)
+	var out []release.Entry
+	for _, w := range j.entries {
+		if w.id == id {
+			out = append(out, w.entry)
+		}
+	}
+	return out
 }
 
 // Routes are the routes of a unit as they were recorded last.
@@ -163,13 +175,6 @@ func (j *Journal) Instructions() []Told {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clone(j.instructions)
-}
-
-// Forget begins the entries anew, for another release.
-func (j *Journal) Forget() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.summaries, j.entries, j.instructions = nil, nil, nil
 }
 
 func (j *Journal) write(f func()) error {
@@ -188,8 +193,8 @@ func (j *Journal) SaveProgress(_ context.Context, summary release.Summary, entri
 	err := j.write(func() {
 		j.summaries = append(j.summaries, summary)
 		for _, e := range entries {
-			if !slices.ContainsFunc(j.entries, func(old release.Entry) bool { return old.Number == e.Number }) {
-				j.entries, added = append(j.entries, e), append(added, e)
+			if !slices.ContainsFunc(j.entries, func(old written) bool { return old.id == summary.ID && old.entry.Number == e.Number }) {
+				j.entries, added = append(j.entries, written{summary.ID, e}), append(added, e)
 			}
 		}
 	})
