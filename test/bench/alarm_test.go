@@ -39,7 +39,8 @@ func benchAlarm(b *testing.B, r *report, world *island.Island, c client.Client) 
 	repo.Release(island.Version("stable")).WaitEnd(release.Completed)
 	clients := startCrowd(b, repo.Entry("", "web"), *rate)
 	defer clients.end()
-	var lasts, answered []time.Duration
+	noise := startNoise(b.Context())
+	var lasts []time.Duration
 	var ways []way
 	for b.Loop() {
 		for n := range *rollbacks {
@@ -51,7 +52,6 @@ func benchAlarm(b *testing.B, r *report, world *island.Island, c client.Client) 
 			clients.await(b, candidate, settled)
 			alarmed := time.Now()
 			under.Alarm("TooManyErrors")
-			answered = append(answered, time.Since(alarmed))
 			under.WaitEnd(release.RolledBack)
 			lasts = append(lasts, max(0, clients.of(candidate).last.Sub(alarmed)))
 			ways = append(ways, readWay(b, c, under.ID, alarmed))
@@ -75,6 +75,7 @@ func benchAlarm(b *testing.B, r *report, world *island.Island, c client.Client) 
 	} {
 		r.add(part.name, "%s", spread(ways, part.of))
 	}
+	noise.end(r, "alarm")
 	b.ReportMetric(ms(median(lasts)), "p50-ms")
 	b.ReportMetric(ms(p99), "p99-ms")
 	b.ReportMetric(0, "ns/op")

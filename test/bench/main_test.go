@@ -9,13 +9,14 @@ import (
 
 // What can be said on the command line, as in `make bench BENCH_ARGS="-rollbacks 200"`.
 var (
-	rollbacks  = flag.Int("rollbacks", 50, "how many releases are rolled back by an alarm")
+	rollbacks  = flag.Int("rollbacks", 100, "how many releases are rolled back by an alarm")
 	rate       = flag.Int("rate", 300, "requests a second while releases are rolled back by an alarm")
-	badRuns    = flag.Int("bad-runs", 10, "how many releases fail every request")
-	pairs      = flag.Int("pairs", 20, "how many releases and bare workflows are compared")
+	badRuns    = flag.Int("bad-runs", 20, "how many releases fail every request")
+	pairs      = flag.Int("pairs", 30, "how many releases and bare workflows are compared")
 	changes    = flag.Int("changes", 600, "how many times a route changes")
-	rounds     = flag.Int("rounds", 5, "how many turns each proxy gets")
+	rounds     = flag.Int("rounds", 7, "how many turns each proxy gets")
 	deliveries = flag.Int("deliveries", 200, "how many webhooks are delivered")
+	profiles   = flag.String("profiles", "", "a folder for CPU profiles of the proxies; none are written when empty")
 )
 
 // roleVariable says which part of a measurement this process plays; unset, it is the measurement.
@@ -37,10 +38,13 @@ func TestMain(m *testing.M) {
 // sub-benchmark, to be had alone with make bench BENCH=/gateway and the like.
 func BenchmarkSkyIsland(b *testing.B) {
 	r := newReport()
-	b.Run("gateway", func(b *testing.B) { benchGateway(b, r) })
-	b.Run("handler", func(b *testing.B) { benchHandler(b, r) })
-	b.Run("routes", func(b *testing.B) { benchRoutes(b, r) })
-	b.Run("policy", func(b *testing.B) { benchPolicy(b, r) })
-	b.Run("program", func(b *testing.B) { benchProgram(b, r) })
+	for _, part := range []struct {
+		name    string
+		measure func(*testing.B, *report)
+	}{
+		{"gateway", benchGateway}, {"handler", benchHandler}, {"routes", benchRoutes}, {"policy", benchPolicy}, {"program", benchProgram},
+	} {
+		b.Run(part.name, func(b *testing.B) { part.measure(b, r) })
+	}
 	r.print(os.Stdout)
 }

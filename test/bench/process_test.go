@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,7 +30,11 @@ func startProcess(b *testing.B, role string, env ...string) *process {
 	self, err := os.Executable()
 	require.NoError(b, err)
 	command := exec.Command(self)
-	command.Env = append(os.Environ(), append(env, roleVariable+"="+role)...)
+	env = append(env, roleVariable+"="+role)
+	if *profiles != "" {
+		env = append(env, fmt.Sprintf("%s=%s", profileVariable, filepath.Join(*profiles, fmt.Sprintf("%s-%d.pprof", role, time.Now().UnixNano()))))
+	}
+	command.Env = append(os.Environ(), env...)
 	command.Stderr = os.Stderr
 	p := &process{role: role}
 	p.in, err = command.StdinPipe()

@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ const (
 	backendVariable  = "SKYISLAND_BENCH_BACKEND"
 	nameVariable     = "SKYISLAND_BENCH_NAME"
 	stateVariable    = "SKYISLAND_BENCH_STATE"
+	profileVariable  = "SKYISLAND_BENCH_PROFILE"
 	controlToken     = "bench-control"
 	answerLength     = 1024
 	idlePerBackend   = 1024
@@ -53,6 +55,11 @@ func play(role string) error {
 	if err != nil {
 		return err
 	}
+	stopProfile, err := startProfile(os.Getenv(profileVariable))
+	if err != nil {
+		return err
+	}
+	defer stopProfile()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	said := hello{Addr: listener.Addr().String()}
@@ -82,6 +89,18 @@ func play(role string) error {
 	}
 	go func() { ended <- tellCPU() }()
 	return <-ended
+}
+
+// startProfile writes a CPU profile to a file until stop is called; to none when the name is empty.
+func startProfile(name string) (stop func(), err error) {
+	if name == "" {
+		return func() {}, nil
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	return pprof.StopCPUProfile, pprof.StartCPUProfile(file)
 }
 
 // tellCPU answers every line with the CPU used so far, in nanoseconds, until there are no more.

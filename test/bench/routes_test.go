@@ -61,6 +61,7 @@ func benchRoutes(b *testing.B, r *report) {
 	change()
 	ctx, stop := context.WithCancel(b.Context())
 	asked, failed := sendLoad(ctx, load)
+	noise := startNoise(ctx)
 	var up, down, disk []time.Duration
 	for b.Loop() {
 		for i := range *changes {
@@ -79,6 +80,7 @@ func benchRoutes(b *testing.B, r *report) {
 	}
 	stop()
 	reportRoutes(b, r, append(up, down...), down, disk, asked(), failed())
+	noise.end(r, "route change")
 }
 
 // sendLoad sends requests to every gateway until ctx ends. What it returns waits for the last answer.
