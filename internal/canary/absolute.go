@@ -13,6 +13,9 @@ const (
 
 	// absoluteStart is the part of the cash staked at the start; the rest goes out over the planned time.
 	absoluteStart = 0.4
+
+	// absoluteBettors is how many bettors there are, one for each of the absoluteRates.
+	absoluteBettors = 3
 )
 
 // absolute is the test for where stable gives no comparison: it bets that the canary fails more often
@@ -25,10 +28,12 @@ type absolute struct {
 	maxLn     float64
 }
 
-func newAbsolute() absolute { return absolute{cash: 1, logs: broke(len(absoluteRates(0)))} }
+func newAbsolute() absolute { return absolute{cash: 1, logs: broke(absoluteBettors)} }
 
 // absoluteRates are the canary failure rates the bettors assume.
-func absoluteRates(bound float64) [3]float64 { return [3]float64{2 * bound, 5 * bound, 0.9} }
+func absoluteRates(bound float64) [absoluteBettors]float64 {
+	return [...]float64{2 * bound, 5 * bound, 0.9}
+}
 
 func (a *absolute) inject(g float64) {
 	g = math.Min(g, a.cash)

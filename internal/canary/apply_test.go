@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -126,7 +127,7 @@ func TestApplyRefusesWithoutSideEffects(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got error %v, want one that speaks of %q", err, tt.want)
 			}
-			if after, _ := r.test.MarshalJSON(); string(after) != string(before) {
+			if after, _ := r.test.MarshalJSON(); !bytes.Equal(after, before) {
 				t.Errorf("the refused batch changed the state:\n%s\n%s", before, after)
 			}
 		})

@@ -60,12 +60,12 @@ func (h *Histogram) Decay(at time.Time) {
 		h.decayed = at
 		return
 	}
-	ticks := at.Sub(h.decayed) / decayEvery
-	if ticks <= 0 {
+	passed := at.Sub(h.decayed).Truncate(decayEvery)
+	if passed <= 0 {
 		return
 	}
-	h.decayed = h.decayed.Add(ticks * decayEvery)
-	f := math.Exp2(-float64(ticks) * float64(decayEvery) / float64(HalfLife))
+	h.decayed = h.decayed.Add(passed)
+	f := math.Exp2(-float64(passed) / float64(HalfLife))
 	h.total = 0
 	for i := range h.weight {
 		h.weight[i] *= f
