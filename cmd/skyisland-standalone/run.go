@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"go.temporal.io/sdk/client"
 	"golang.org/x/sync/errgroup"
@@ -24,9 +23,6 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/workflows"
 )
-
-// stopPatience bounds how long everything may take to stop.
-const stopPatience = 20 * time.Second
 
 // errTourOver ends the program after its tour, when that is all it was started for.
 var errTourOver = errors.New("the tour is over")
@@ -107,31 +103,35 @@ type unitPorts struct {
 	traffic, admin net.Listener
 }
 
-func listen(ctx context.Context, o options) (*ports, error) {
+func listen(ctx context.Context, o options) (_ *ports, err error) {
 	p := &ports{}
-	var err error
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
 	if p.api, err = app.Listen(ctx, "the API, the webhooks and the git remote", "--listen", o.listen); err != nil {
 		return nil, err
 	}
 	units, err := o.parseUnits()
 	if err != nil {
-		return nil, errors.Join(err, p.close())
+		return nil, err
 	}
 	for _, unit := range units {
 		u := unitPorts{name: unit.name}
 		if u.traffic, err = app.Listen(ctx, "traffic to unit "+unit.name, "--unit", unit.traffic); err != nil {
-			return nil, errors.Join(err, p.close())
+			return nil, err
 		}
 		p.units = append(p.units, u)
 		if p.units[len(p.units)-1].admin, err = app.Listen(ctx, "control of the gateway of unit "+unit.name, "--unit", unit.admin); err != nil {
-			return nil, errors.Join(err, p.close())
+			return nil, err
 		}
 	}
 	return p, nil
 }
 
 // close gives the ports back; those that were served are closed already, which is no error here.
-func (p *ports) close() error {
+func (p *ports) close() {
 	all := []net.Listener{p.api}
 	for _, unit := range p.units {
 		all = append(all, unit.traffic, unit.admin)
@@ -141,7 +141,6 @@ func (p *ports) close() error {
 			_ = listener.Close()
 		}
 	}
-	return nil
 }
 
 func startTemporal(ctx context.Context, o options, log *slog.Logger) (*embedded.Server, error) {
@@ -185,7 +184,7 @@ func (s *standalone) run(ctx context.Context, temporal client.Client) error {
 		return fmt.Errorf("git remote: %w", err)
 	}
 	a, err := app.New(ctx, app.Options{
-		Config: s.config(), Temporal: temporal, Version: app.Version(), GitRemote: s.base() + "/git/TENANT/APPLICATION.git",
+		Config: s.config(ctx), Temporal: temporal, Version: app.Version(), GitRemote: s.base() + "/git/TENANT/APPLICATION.git",
 		Adopt: s.adopt, Log: s.log,
 	})
 	if err != nil {
@@ -257,14 +256,14 @@ func (s *standalone) adopt(fullName, cloneURL string) (release.Application, bool
 }
 
 // config is what the app is told: everything is in the data folder and on this machine.
-func (s *standalone) config() config.Config {
+func (s *standalone) config(ctx context.Context) config.Config {
 	c := config.Config{
 		Data: s.options.data, Listen: s.ports.api.Addr().String(), PublicURL: s.base(),
 		Temporal:     config.Temporal{Address: s.temporal.FrontendHostPort(), Namespace: s.temporal.Namespace(), UI: s.temporal.UIURL()},
 		GatewayToken: config.Secret(s.secrets.gateway), GitHub: config.GitHub{Secret: config.Secret(s.secrets.webhook)},
 		Tokens: []config.Token{{Name: "operator", Groups: []string{"release-managers"}, Token: config.Secret(s.secrets.token)}},
 		Policy: config.Policy{Data: s.options.policyData},
-		Build:  config.Build{Env: buildEnv(), Path: os.Getenv("PATH")},
+		Build:  config.Build{Env: buildEnv(ctx), Path: os.Getenv("PATH")},
 	}
 	if c.Policy.Data == "" {
 		c.Policy.Data = s.options.file("policy-data.yaml")
@@ -279,10 +278,10 @@ func (s *standalone) config() config.Config {
 
 // buildEnv lets builds share what Go has compiled and downloaded on this machine already. Without
 // Go there is nothing to share.
-func buildEnv() map[string]string {
+func buildEnv(ctx context.Context) map[string]string {
 	env := map[string]string{}
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN"} {
-		if value, err := exec.Command("go", "env", name).Output(); err == nil {
+		if value, err := exec.CommandContext(ctx, "go", "env", name).Output(); err == nil {
 			if text := strings.TrimSpace(string(value)); text != "" {
 				env[name] = text
 			}

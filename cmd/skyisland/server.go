@@ -58,7 +58,7 @@ func serve(ctx context.Context, file string) error {
 	}
 	defer func() {
 		if err := a.Close(); err != nil {
-			log.Error("server not closed well", "error", err)
+			log.ErrorContext(ctx, "server not closed well", "error", err)
 		}
 	}()
 	log.InfoContext(ctx, "server serves", "address", listener.Addr().String(), "temporal", c.Temporal.Address, "namespace", c.Temporal.Namespace)
