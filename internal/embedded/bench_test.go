@@ -77,7 +77,8 @@ func BenchmarkSignalToActivity(b *testing.B) {
 		require.NoError(b, err)
 		for range each {
 			require.NoError(b, c.SignalWorkflow(ctx, id, "", "alarm", time.Now().UnixNano()))
-			time.Sleep(20 * time.Millisecond) // lets the workflow become idle, as it is when an alarm comes
+			// Lets the workflow become idle, as it is when an alarm comes.
+			time.Sleep(20 * time.Millisecond) //nolint:forbidigo // nothing tells when a workflow is idle
 		}
 		var some []time.Duration
 		require.NoError(b, r.Get(ctx, &some))

@@ -75,7 +75,7 @@ func prepareFile(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, explain(err))
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	defer tx.Rollback() // after a commit there is nothing to roll back
 	have, err := readSchemaVersion(ctx, tx)
 	switch {
 	case err != nil:
@@ -148,13 +148,13 @@ func giveBackFile(cfg *config.SQL) error {
 	return administer(cfg, "PRAGMA wal_checkpoint(truncate)", "PRAGMA locking_mode=normal", "SELECT count(*) FROM embedded_schema")
 }
 
-func administer(cfg *config.SQL, statements ...string) error {
+func administer(cfg *config.SQL, statements ...string) (err error) {
 	db, err := persistencesql.NewSQLAdminDB(sqlplugin.DbKindMain, cfg, resolver.NewNoopResolver(),
 		log.NewNoopLogger(), metrics.NoopMetricsHandler)
 	if err != nil {
 		return explain(err)
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, statement := range statements {
 		if err := db.Exec(statement); err != nil {
 			return fmt.Errorf("%s: %w", statement, explain(err))

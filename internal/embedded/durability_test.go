@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,6 +106,5 @@ func runChild(file string) error {
 		return err
 	}
 	fmt.Println(answer)
-	_, err = io.Copy(io.Discard, os.Stdin)
 	select {}
 }

@@ -92,7 +92,7 @@ func (l *logger) Warn(msg string, tags ...tag.Tag) {
 
 func (l *logger) Panic(msg string, tags ...tag.Tag) {
 	l.log(slog.LevelError, msg, tags)
-	panic(msg) // the contract of log.Logger: callers recover it or rely on not going on
+	panic(msg) //nolint:forbidigo // the contract of log.Logger: callers recover it or rely on not going on
 }
 
 func (l *logger) Fatal(msg string, tags ...tag.Tag) {
@@ -113,7 +113,7 @@ func (l *logger) log(level slog.Level, msg string, tags []tag.Tag) {
 	for _, t := range append(l.tags[:len(l.tags):len(l.tags)], tags...) {
 		attrs = append(attrs, slog.Any(t.Key(), t.Value()))
 	}
-	l.to.LogAttrs(ctx, level, msg, attrs...)
+	l.to.LogAttrs(ctx, level, msg, attrs...) //nolint:sloglint // the message is Temporal's
 }
 
 // isListenFailure reports whether err is a service that found its port taken.

@@ -40,7 +40,7 @@ func registerNamespace(ctx context.Context, cfg *config.SQL, o Options) (err err
 	if err != nil {
 		return explain(err)
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	tx, err := db.BeginTx(ctx)
 	if err != nil {
 		return explain(err)

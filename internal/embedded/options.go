@@ -94,7 +94,7 @@ func (o Options) validate() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.SearchAttributes)) {
 		if err := validateAttribute(name, o.SearchAttributes[name]); err != nil {
-			errs = append(errs, fmt.Errorf("SearchAttributes[%q]: %w", name, err)) //nolint:staticcheck // it opens with a field's name
+			errs = append(errs, fmt.Errorf("SearchAttributes[%q]: %w", name, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -65,14 +65,19 @@ func findPorts(ctx context.Context, frontendAddr string) (ports, error) {
 	if err != nil {
 		return ports{}, err
 	}
-	defer frontend.Close()
+	held := []net.Listener{frontend}
+	defer func() {
+		for _, l := range held {
+			_ = l.Close()
+		}
+	}()
 	found := ports{frontend: frontend.Addr().(*net.TCPAddr)}
 	for _, port := range []*int{&found.history, &found.matching, &found.worker} {
 		l, err := listen(ctx, "Temporal services", net.JoinHostPort(loopback, "0"))
 		if err != nil {
 			return ports{}, err
 		}
-		defer l.Close()
+		held = append(held, l)
 		*port = l.Addr().(*net.TCPAddr).Port
 	}
 	return found, nil

@@ -299,13 +299,15 @@ func testUI(t *testing.T, s *Server) {
 	var listed struct {
 		Namespaces []struct {
 			NamespaceInfo struct{ Name string }
-			Config        struct{ WorkflowExecutionRetentionTtl string }
+			Config        struct {
+				Retention string `json:"workflowExecutionRetentionTtl"`
+			}
 		}
 	}
 	require.NoError(t, json.Unmarshal([]byte(body), &listed))
 	retention := map[string]string{}
 	for _, n := range listed.Namespaces {
-		retention[n.NamespaceInfo.Name] = n.Config.WorkflowExecutionRetentionTtl
+		retention[n.NamespaceInfo.Name] = n.Config.Retention
 	}
 	require.Equal(t, "2592000s", retention["default"], body)
 
