@@ -61,7 +61,7 @@ func load(b *testing.B, url string) float64 {
 	b.SetParallelism(16)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			resp, err := client.Get(url) //nolint:noctx // bounded by b.N
+			resp, err := client.Get(url)
 			if err != nil {
 				b.Error(err)
 				return

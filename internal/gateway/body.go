@@ -52,7 +52,7 @@ func (a *bodyAttempt) Read(p []byte) (int, error) {
 	n, err := b.source.Read(p)
 	switch {
 	case err == nil:
-	case err == io.EOF: //nolint:errorlint // io.Reader returns it bare
+	case err == io.EOF: // readers return it bare
 		b.ended = true
 	case !errors.Is(err, http.ErrBodyReadAfterClose):
 		b.x.clientBroke.Store(true)
@@ -83,7 +83,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	b.x.bytes += int64(n)
 	switch {
 	case err == nil:
-	case err == io.EOF: //nolint:errorlint // io.Reader returns it bare
+	case err == io.EOF: // readers return it bare
 		b.x.complete = true
 	case b.x.client.Err() == nil:
 		b.x.broken = true

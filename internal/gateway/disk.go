@@ -71,7 +71,7 @@ func (d *disk) read() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // nothing was written
+	defer file.Close()
 	content, err := io.ReadAll(io.LimitReader(file, maxState+1))
 	if err != nil {
 		return nil, err

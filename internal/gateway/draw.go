@@ -49,7 +49,7 @@ func (r *route) assign(req *http.Request, w release.Weight) assignment {
 	}
 	a := assignment{evidence: true, sticky: r.doc.Sticky == release.StickyUser}
 	if !a.sticky {
-		a.choose(r, rand.Uint64N(uint64(release.FullWeight)), w)
+		a.choose(r, rand.Uint64N(uint64(release.FullWeight)), w) //nolint:gosec // a guess at one request's arm gains nothing
 		return a
 	}
 	key := r.userKey(req)
@@ -67,7 +67,7 @@ func (r *route) assign(req *http.Request, w release.Weight) assignment {
 
 func (a *assignment) choose(r *route, bucket uint64, w release.Weight) {
 	a.arm, a.to = canary.Stable, r.stable
-	if bucket < uint64(w) {
+	if bucket < uint64(w) { //nolint:gosec // a route's weight is valid: 0 to 10,000
 		a.arm, a.to = canary.Canary, r.canary
 	}
 }
@@ -94,7 +94,7 @@ func newUserKey() string {
 }
 
 func userCookie(value string, secure bool) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure as the request came: browsers refuse a secure cookie over plain HTTP
 		Name: UserCookie, Value: value, Path: "/", MaxAge: int(userCookieAge.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure,
 	}

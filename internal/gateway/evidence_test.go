@@ -104,7 +104,7 @@ func TestEvidenceCountsEveryDrawnRequestOnce(t *testing.T) {
 		for range 50 {
 			ask(g, "/web", func(r *http.Request) { r.Header.Set("X-Pin", "1") })
 		}
-		time.Sleep(flushEvery)
+		pass(flushEvery)
 		sum := total(t, g)
 		if sum.StableRequests != byRevision["web-1"] || sum.CanaryRequests != byRevision["web-2"] {
 			t.Errorf("assigned %d and %d, want %v", sum.StableRequests, sum.CanaryRequests, byRevision)
@@ -117,7 +117,7 @@ func TestEvidenceCountsEveryDrawnRequestOnce(t *testing.T) {
 		for range 20 {
 			ask(g, "/web")
 		}
-		time.Sleep(flushEvery)
+		pass(flushEvery)
 		if again := total(t, g); again.StableRequests != sum.StableRequests {
 			t.Error("requests at weight 0 count as evidence")
 		}
@@ -134,7 +134,7 @@ func TestVerdictsCarryTheWeightVersionOfTheirAssignment(t *testing.T) {
 		go ask(g, "/web")
 		synctest.Wait()
 		mustApply(t, g, testRoute(2, weight(0)))
-		time.Sleep(11 * time.Second)
+		pass(11 * time.Second)
 		e := g.Evidence(t.Context(), testRelease, nil, 0)
 		bad := int64(0)
 		for _, b := range e.Routes[0].Batches {
@@ -158,7 +158,7 @@ func TestABadCanaryWakesWhoeverWaits(t *testing.T) {
 		defer stop()
 		mustApply(t, g, testRoute(1, weight(release.FullWeight)))
 		go ask(g, "/web")
-		time.Sleep(flushEvery)
+		pass(flushEvery)
 		first := g.Evidence(t.Context(), testRelease, nil, 0) // the request's arrival
 		answers := make(chan Evidence)
 		began := time.Now()
@@ -205,7 +205,7 @@ func TestALapseWakesWhoeverWaits(t *testing.T) {
 		g, stop := bubble(t, everybody)
 		defer stop()
 		mustApply(t, g, testRoute(1))
-		time.Sleep(30*time.Second - 50*time.Millisecond)
+		pass(30*time.Second - 50*time.Millisecond)
 		e := g.Evidence(t.Context(), testRelease, nil, 0)
 		e = g.Evidence(t.Context(), testRelease, map[string]Cursor{testKey: e.Routes[0].Next}, 900*time.Millisecond)
 		if r := e.Routes[0]; !r.Lapsed || r.Weight != 0 || len(r.Batches) == 0 {
@@ -221,7 +221,7 @@ func TestCursors(t *testing.T) {
 		mustApply(t, g, testRoute(1, weight(release.FullWeight)))
 		read := func(c Cursor) RouteEvidence {
 			ask(g, "/web")
-			time.Sleep(flushEvery)
+			pass(flushEvery)
 			return g.Evidence(t.Context(), testRelease, map[string]Cursor{testKey: c}, 0).Routes[0]
 		}
 		var runs []RouteEvidence
@@ -296,19 +296,19 @@ func TestAHangingCanaryIsSlowAtTheThresholdAndNotLater(t *testing.T) {
 		defer stop()
 		limits := warmed(t, g, weight(release.FullWeight))
 		go ask(g, "/web")
-		time.Sleep(limits.BodyCanary - time.Nanosecond)
+		pass(limits.BodyCanary - time.Nanosecond)
 		synctest.Wait()
 		if s := total(t, g).Streams[canary.StreamBody]; s.CanaryBad != 0 {
 			t.Error("judged before its age")
 		}
-		time.Sleep(time.Nanosecond)
+		pass(time.Nanosecond)
 		synctest.Wait()
 		if s := total(t, g).Streams[canary.StreamBody]; s.CanaryBad != 1 {
 			t.Errorf("not judged at its age: %+v", s)
 		}
-		time.Sleep(limits.TailCanary)
+		pass(limits.TailCanary)
 		synctest.Wait()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		sum := total(t, g)
 		if b, tail, e := sum.Streams[canary.StreamBody], sum.Streams[canary.StreamTail], sum.Streams[canary.StreamError]; b.CanaryBad != 1 || tail.CanaryBad != 1 || e.CanaryGood != 1 {
 			t.Errorf("body %+v, tail %+v, error %+v: want one verdict on each", b, tail, e)
@@ -330,13 +330,13 @@ func TestAFastAnswerIsGoodAtTheSameAgeOnBothArms(t *testing.T) {
 			}
 			arrived := time.Now()
 			ask(g, "/web")
-			time.Sleep(limits.BodyCanary - time.Since(arrived) - time.Nanosecond)
+			pass(limits.BodyCanary - time.Since(arrived) - time.Nanosecond)
 			synctest.Wait()
-			time.Sleep(0)
+			pass(0)
 			if n := good(); n != 0 {
 				t.Errorf("weight %s: judged before its age", w)
 			}
-			time.Sleep(time.Second)
+			pass(time.Second)
 			if n := good(); n != 1 {
 				t.Errorf("weight %s: %d good", w, n)
 			}
@@ -368,14 +368,14 @@ func TestTheWarmUpIsLenient(t *testing.T) {
 		defer stop()
 		warmed(t, g, weight(release.FullWeight), func(r *release.Route) { r.WarmUp = release.Duration(30 * time.Second) })
 		ask(g, "/web")
-		time.Sleep(29 * time.Second)
+		pass(29 * time.Second)
 		ask(g, "/web")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if s := total(t, g).Streams[canary.StreamBody]; s.CanaryBad != 0 || s.CanaryGood != 2 {
 			t.Errorf("in the warm-up %+v", s)
 		}
 		ask(g, "/web")
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if s := total(t, g).Streams[canary.StreamBody]; s.CanaryBad != 1 {
 			t.Errorf("after the warm-up %+v", s)
 		}
@@ -412,7 +412,7 @@ func TestTheSlowErrorGuard(t *testing.T) {
 		if e := total(t, g).Streams[canary.StreamError]; e.CanaryBad != 0 {
 			t.Error("a fast failure counts before the age at which slow ones do")
 		}
-		time.Sleep(h)
+		pass(h)
 		synctest.Wait()
 		if e := total(t, g).Streams[canary.StreamError]; e.CanaryBad != 1 {
 			t.Errorf("verdicts %+v", e)
@@ -450,7 +450,7 @@ func TestNewSessionsAreCountedOnceWhereTheyCanBeTold(t *testing.T) {
 		ask(g, "/web", func(r *http.Request) {
 			r.AddCookie(&http.Cookie{Name: UserCookie, Value: newUserKey()})
 		})
-		time.Sleep(flushEvery)
+		pass(flushEvery)
 		if sum := total(t, g); sum.CanaryDrawn+sum.StableDrawn != 40 || sum.CanaryRequests+sum.StableRequests != 41 {
 			t.Errorf("%d sessions drawn in %d requests", sum.CanaryDrawn+sum.StableDrawn, sum.CanaryRequests+sum.StableRequests)
 		}

@@ -175,7 +175,7 @@ func (x *exchange) outcome() (Class, canary.Result) {
 func (x *exchange) fail(w http.ResponseWriter, err error) {
 	var dial *dialError
 	var network net.Error
-	detail := ""
+	var detail string
 	switch {
 	case x.client.Err() != nil || x.clientBroke.Load():
 		x.cause, x.status, detail = ClassAborted, statusAborted, "The request's body broke off."

@@ -70,7 +70,7 @@ func refused(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // it was only needed for its number
+	defer listener.Close()
 	return listener.Addr().String()
 }
 
@@ -143,16 +143,21 @@ func ask(g *Gateway, path string, edit ...func(*http.Request)) (status int, revi
 
 func get(t testing.TB, url string) (*http.Response, string) {
 	t.Helper()
-	resp, err := http.Get(url) //nolint:noctx // bounded by the test's own deadline
+	resp, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return resp, string(body)
+}
+
+// pass lets time pass in a synctest bubble.
+func pass(d time.Duration) {
+	time.Sleep(d) //nolint:forbidigo // the clock is the bubble's: no time is lost, and nothing is raced
 }
 
 // eventually waits for a condition that a goroutine brings about, and fails the test when it does not.

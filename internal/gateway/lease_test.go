@@ -35,11 +35,11 @@ func TestALeaseRunsOutAtTheRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustApply(t, g, testRoute(1, most))
-		time.Sleep(30*time.Second - time.Nanosecond)
+		pass(30*time.Second - time.Nanosecond)
 		if !canaryServes(g) {
 			t.Error("the canary lost its weight before the lease ran out")
 		}
-		time.Sleep(time.Nanosecond)
+		pass(time.Nanosecond)
 		if canaryServes(g) {
 			t.Error("the canary has weight after the lease ran out")
 		}
@@ -58,7 +58,7 @@ func TestARenewedLeaseHoldsAndALapsedOneNeverRevives(t *testing.T) {
 		}
 		mustApply(t, g, testRoute(1, most))
 		for range 10 {
-			time.Sleep(29 * time.Second)
+			pass(29 * time.Second)
 			if err := g.Renew([]string{testKey}, 1, 30*time.Second); err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +69,7 @@ func TestARenewedLeaseHoldsAndALapsedOneNeverRevives(t *testing.T) {
 		if err := g.Renew([]string{testKey}, 2, time.Minute); !errors.Is(err, release.ErrConflict) {
 			t.Errorf("renewal of another version: %v", err)
 		}
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		if err := g.Renew([]string{testKey}, 1, time.Minute); !errors.Is(err, release.ErrConflict) {
 			t.Errorf("renewal of a lapsed lease: %v", err)
 		}
@@ -94,11 +94,11 @@ func TestARenewalIsForAllOrNone(t *testing.T) {
 			r.Key, r.Ingress.Path, r.Lease = "demo/hello/production/other", "/other", release.Duration(10*time.Second)
 		})
 		mustApply(t, g, testRoute(1, most), other)
-		time.Sleep(20 * time.Second)
+		pass(20 * time.Second)
 		if err := g.Renew([]string{testKey, other.Key}, 1, time.Hour); !errors.Is(err, release.ErrConflict) {
 			t.Errorf("renewal of a group with a lapsed member: %v", err)
 		}
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if canaryServes(g) {
 			t.Error("a member of the group was renewed without the others")
 		}
@@ -120,7 +120,7 @@ func TestFullWeightNeedsNoLease(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustApply(t, g, testRoute(1, weight(release.FullWeight)))
-		time.Sleep(1000 * time.Hour)
+		pass(1000 * time.Hour)
 		if _, revision := ask(g, "/web"); revision != "web-2" {
 			t.Errorf("%s serves after the cutover", revision)
 		}

@@ -148,7 +148,8 @@ func (l *ledger) seal(now time.Time) {
 // trim forgets what is past its bounds. The caller holds mu.
 func (l *ledger) trim() {
 	drop := 0
-	read := len(l.kept) - int(l.seq-l.acked) // how many of the kept are acknowledged; below 0 when some unread are gone
+	// How many of the kept are acknowledged; below 0 when some unread are gone.
+	read := len(l.kept) - int(l.seq-l.acked) //nolint:gosec // acked is at most seq, which counts from 1
 	for len(l.kept)-drop > 0 && (read-drop > keepRead || len(l.kept)-drop > keepUnread || l.sessions > keepSessions) {
 		l.sessions -= sessionsIn(&l.kept[drop])
 		drop++

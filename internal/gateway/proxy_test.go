@@ -100,11 +100,11 @@ func TestNoPostFailsWhileWeightsMove(t *testing.T) {
 }
 
 func post(client *http.Client, url, body string) error {
-	resp, err := client.Post(url, "text/plain", strings.NewReader(body)) //nolint:noctx // bounded by the test
+	resp, err := client.Post(url, "text/plain", strings.NewReader(body))
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func rawInstance(t testing.TB, handle func(net.Conn)) string {
 				return
 			}
 			go func() {
-				defer conn.Close() //nolint:errcheck // the instance is done with it
+				defer conn.Close()
 				handle(conn)
 			}()
 		}
@@ -188,7 +188,7 @@ func TestInstancesThatFail(t *testing.T) {
 		{"resets", rawInstance(t, reset), 502, ClassBroken},
 		{"hangs", rawInstance(t, func(net.Conn) { <-hang }), 504, ClassTimeout},
 		{"breaks off halfway", rawInstance(t, halfway), 0, ClassBroken}, // the client's connection breaks too
-		{"answers 500", instance(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), 500, Class5xx},
+		{"answers 500", instance(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }), 500, Class5xx},
 		{"answers 404", instance(t, http.NotFound), 404, Class4xx},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestInstancesThatFail(t *testing.T) {
 			mustApply(t, g, testRoute(1, weight(release.FullWeight), func(r *release.Route) {
 				r.Canary, r.Stable = target("web-2", test.endpoint), target("web-1", instance(t, answerWith("stable")))
 			}))
-			resp, err := http.Get(serve(t, g) + "/web") //nolint:noctx // bounded by the test
+			resp, err := http.Get(serve(t, g) + "/web")
 			if test.status == 0 {
 				if err == nil {
 					_, err = io.ReadAll(resp.Body)
@@ -385,11 +385,11 @@ func TestEventsArriveBeforeTheEnd(t *testing.T) {
 	})
 	g := newTestGateway(t, Options{})
 	mustApply(t, g, testRoute(1, weight(0), func(r *release.Route) { r.Stable = target("web-1", endpoint) }))
-	resp, err := http.Get(serve(t, g) + "/web") //nolint:noctx // bounded by the test
+	resp, err := http.Get(serve(t, g) + "/web")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
 	for i := range 3 {
 		// The instance writes the next event only when this one has arrived.
@@ -411,11 +411,11 @@ func TestBigBodiesAreStreamed(t *testing.T) {
 	})
 	g := newTestGateway(t, Options{})
 	mustApply(t, g, testRoute(1, weight(0), func(r *release.Route) { r.Stable = target("web-1", endpoint) }))
-	resp, err := http.Post(serve(t, g)+"/web", "", io.LimitReader(zeros{}, size)) //nolint:noctx // bounded by the test
+	resp, err := http.Post(serve(t, g)+"/web", "", io.LimitReader(zeros{}, size))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	h := sha256.New()
 	_, _ = io.Copy(h, io.LimitReader(zeros{}, size))
 	if want := fmt.Sprintf("%d %x <nil>", size, h.Sum(nil)); resp.Header.Get("X-Got") != want {
@@ -477,7 +477,7 @@ func TestClientsThatGoAway(t *testing.T) {
 		cancel()
 	})
 	// A body that breaks off.
-	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://")) //nolint:noctx // loopback
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -511,7 +511,7 @@ func echoUpgrade(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer conn.Close() //nolint:errcheck // the instance is done with it
+	defer conn.Close()
 	for {
 		line, err := buffered.ReadString('\n')
 		if err != nil {
@@ -530,7 +530,7 @@ type tunnel struct {
 
 func openTunnel(t *testing.T, base string) *tunnel {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://")) //nolint:noctx // loopback
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ type counters struct {
 	byClass  [classes]atomic.Uint64
 	inFlight atomic.Int64
 	bytes    atomic.Uint64
-	nanos    atomic.Uint64
+	nanos    atomic.Int64
 	latency  [canary.Buckets]atomic.Uint32
 }
 
@@ -115,8 +115,8 @@ func (l *live) all() []*counters {
 // count notes the end of one request.
 func (c *counters) count(class Class, bytes int64, latency time.Duration) {
 	c.byClass[class].Add(1)
-	c.bytes.Add(uint64(bytes))
-	c.nanos.Add(uint64(latency))
+	c.bytes.Add(uint64(bytes)) //nolint:gosec // a sum of what reads returned, so not negative
+	c.nanos.Add(int64(latency))
 	c.latency[canary.BucketOf(latency)].Add(1)
 }
 

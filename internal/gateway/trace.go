@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 	"net/http"
@@ -53,14 +54,13 @@ func parseTrace(s string) (id, flags string, ok bool) {
 	return id, flags, true
 }
 
-// randomHex names n random bytes. Trace ids have to be unique, not secret.
+// randomHex names n random bytes, n a multiple of 8. They are never all zero, which the format forbids. Trace ids have
+// to be unique, not secret.
 func randomHex(n int) string {
 	b := make([]byte, n)
 	for i := 0; i < n; i += 8 {
-		v := rand.Uint64() | 1 // never all zero, which the format forbids
-		for j := range 8 {
-			b[i+j] = byte(v >> (8 * j))
-		}
+		v := rand.Uint64() | 1 //nolint:gosec // unique, not secret
+		binary.LittleEndian.PutUint64(b[i:], v)
 	}
 	return hex.EncodeToString(b)
 }

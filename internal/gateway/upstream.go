@@ -104,7 +104,7 @@ func (u *upstream) pick(uptime time.Duration, tried []*endpoint) *endpoint {
 	n := len(u.endpoints)
 	start := 0
 	if n > 1 {
-		start = int(u.turn.Add(1) % uint32(n))
+		start = int(u.turn.Add(1) % uint32(n)) //nolint:gosec // n is at most maxEndpoints
 	}
 	var best *endpoint
 	var bestLoad int64

@@ -168,7 +168,7 @@ func (c *Client) call(ctx context.Context, timeout time.Duration, method, path s
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	return decodeReply(resp, out)
 }
 
