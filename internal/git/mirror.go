@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -151,7 +152,7 @@ func diskSize(dir string) int64 {
 	var total int64
 	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // what vanished counts as nothing
 		}
 		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
 			total += info.Size()
@@ -181,14 +182,20 @@ func (s *Source) prepareMirror(ctx context.Context, mirror string) error {
 	return nil
 }
 
+// clearLeftovers stays within the mirror, whatever links are in it.
 func clearLeftovers(mirror string) error {
-	return filepath.WalkDir(mirror, func(path string, entry fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(mirror)
+	if err != nil {
+		return fmt.Errorf("clear what a killed fetch left: %w", err)
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		inPack := filepath.Base(filepath.Dir(path)) == "pack"
-		if strings.HasSuffix(path, ".lock") || inPack && strings.HasPrefix(entry.Name(), "tmp_") {
-			if err := os.Remove(path); err != nil {
+		inPack := path.Base(path.Dir(name)) == "pack"
+		if strings.HasSuffix(name, ".lock") || inPack && strings.HasPrefix(entry.Name(), "tmp_") {
+			if err := root.Remove(name); err != nil {
 				return fmt.Errorf("clear what a killed fetch left: %w", err)
 			}
 		}

@@ -94,9 +94,9 @@ func (g *Git) History(ctx context.Context, dir, to string, exclude []string, lim
 	return g.Commits(ctx, dir, ids...)
 }
 
-// IsAncestor reports whether the commit old is new or one of its ancestors.
-func (g *Git) IsAncestor(ctx context.Context, dir, old, new string) (bool, error) {
-	err := g.Run(ctx, Command{Dir: dir, Args: []string{"merge-base", "--is-ancestor", "--", old, new}})
+// IsAncestor reports whether the commit ancestor is descendant or one of its ancestors.
+func (g *Git) IsAncestor(ctx context.Context, dir, ancestor, descendant string) (bool, error) {
+	err := g.Run(ctx, Command{Dir: dir, Args: []string{"merge-base", "--is-ancestor", "--", ancestor, descendant}})
 	var exit *ExitError
 	if errors.As(err, &exit) && exit.Code == 1 {
 		return false, nil

@@ -159,7 +159,7 @@ var inherited = []string{
 // noProxy is the variable of that name, with this machine added: a proxy could not reach it, and our own git remote
 // listens there.
 func noProxy() string {
-	return strings.TrimPrefix(cmp.Or(os.Getenv("no_proxy"), os.Getenv("NO_PROXY"))+",localhost,127.0.0.1,::1", ",")
+	return strings.TrimPrefix(cmp.Or(os.Getenv("no_proxy"), os.Getenv("NO_PROXY"))+",localhost,127.0.0.1,::1", ",") //nolint:forbidigo // handed on to git, like inherited
 }
 
 // environment is everything the process sees.
@@ -180,7 +180,7 @@ func environment(c Command) []string {
 		"no_proxy=" + noProxy(),
 	}
 	for _, name := range inherited {
-		if value, ok := os.LookupEnv(name); ok {
+		if value, ok := os.LookupEnv(name); ok { //nolint:forbidigo // handed on to git, no configuration of ours
 			env = append(env, name+"="+value)
 		}
 	}
