@@ -114,7 +114,7 @@ func TestAKillBeforeTheLedgerIsNotTheNextPushersChange(t *testing.T) {
 	repo.Git("push", to, "main")
 	f.receiver.event(t)
 	// A ref that changed behind the ledger's back, as a kill leaves it.
-	repo.Git("push", filepath.Join(f.find(shop).dir), "main:refs/heads/stray")
+	repo.Git("push", f.find(shop).dir, "main:refs/heads/stray")
 	repo.Commit("second")
 	repo.Git("push", to, "main")
 	_, stray := f.receiver.event(t)

@@ -47,10 +47,11 @@ func (r *Remote) receivePack(w http.ResponseWriter, req *http.Request) {
 	changes, open, err := r.receive(out, req, p, body)
 	if err != nil {
 		r.opts.Log.WarnContext(req.Context(), "push not completed", "repository", p.name.String(), "error", err)
-		if !out.started {
-			http.Error(w, "git did not complete the push; the server's log says why", http.StatusInternalServerError)
-		}
 		r.later(p.name) // whatever did change is found there
+		if out.started {
+			return
+		}
+		http.Error(w, "git did not complete the push; the server's log says why", http.StatusInternalServerError)
 		return
 	}
 	text := r.announce(req.Context(), p, changes)

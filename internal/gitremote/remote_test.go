@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"sync"
@@ -102,7 +101,7 @@ func openFixture(t *testing.T, dir string, receiver *receiver, change ...func(*O
 		Dir:        dir,
 		PublicURL:  "http://" + server.Listener.Addr().String(),
 		Deliver:    receiver.deliver,
-		Log:        slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log:        slog.New(slog.DiscardHandler),
 		RetryDelay: time.Millisecond,
 		RetryMax:   10 * time.Millisecond,
 	}
@@ -127,7 +126,8 @@ func (f *fixture) clone(t *testing.T, name Name) (repo *gittest.Repo, commit str
 	repo = gittest.New(t)
 	repo.Git("remote", "add", "origin", f.URL(name))
 	repo.Write("a", "one")
-	return repo, repo.Commit("first")
+	commit = repo.Commit("first")
+	return repo, commit
 }
 
 // run runs the retry loop until stop, or the end of the test.

@@ -62,7 +62,7 @@ func (r *Remote) advertise(w http.ResponseWriter, req *http.Request) {
 		Env:    protocolEnv(version),
 		Stdout: out,
 	})
-	r.logFailure(req, "git advertisement failed", err)
+	r.logFailure(req, "advertise", err)
 }
 
 // advertised is the directory to advertise, or a sentence for the user of git.
@@ -146,10 +146,11 @@ func (r *Remote) uploadPack(w http.ResponseWriter, req *http.Request) {
 		Stdin:  body,
 		Stdout: out,
 	})
-	if err != nil && !out.started {
-		http.Error(w, "git did not accept the request", http.StatusBadRequest)
+	r.logFailure(req, "fetch", err)
+	if err == nil || out.started {
+		return
 	}
-	r.logFailure(req, "git fetch failed", err)
+	http.Error(w, "git did not accept the request", http.StatusBadRequest)
 }
 
 // begin checks what both services have in common, and takes in the body. The repository is nil when there is none yet.
@@ -167,7 +168,7 @@ func (r *Remote) begin(w http.ResponseWriter, req *http.Request, service string,
 	}
 	body, err := r.spool(w, req, limit)
 	if err != nil {
-		r.logFailure(req, "git request not taken in", err)
+		r.logFailure(req, "take in", err)
 		refuse(w, err)
 		return nil, nil, false
 	}
@@ -204,16 +205,16 @@ func protocolEnv(version string) []string {
 	return []string{"GIT_PROTOCOL=" + version}
 }
 
-// logFailure logs what no client caused by going away or by asking for nonsense.
-func (r *Remote) logFailure(req *http.Request, message string, err error) {
+// logFailure logs what no client caused by going away or by asking for nonsense. The step says how far the request came.
+func (r *Remote) logFailure(req *http.Request, step string, err error) {
 	var exit *gitcmd.ExitError
 	var storage storageError
 	switch {
 	case err == nil || req.Context().Err() != nil:
 	case errors.As(err, &exit):
-		r.opts.Log.InfoContext(req.Context(), message, "path", req.URL.Path, "error", err)
+		r.opts.Log.InfoContext(req.Context(), "git request failed", "step", step, "path", req.URL.Path, "error", err)
 	case errors.As(err, &storage):
-		r.opts.Log.ErrorContext(req.Context(), message, "path", req.URL.Path, "error", err)
+		r.opts.Log.ErrorContext(req.Context(), "git request failed", "step", step, "path", req.URL.Path, "error", err)
 	}
 }
 
