@@ -134,7 +134,10 @@ func (d *Dispatcher) Lane(ctx context.Context, lane release.Lane) (workflows.Lan
 	if err != nil {
 		return state, readError(err, "ask lane "+lane.String())
 	}
-	return state, value.Get(&state)
+	if err := value.Get(&state); err != nil {
+		return state, fmt.Errorf("read the state of lane %s: %w", lane, err)
+	}
+	return state, nil
 }
 
 // Status is how a release is, with the evidence as its watcher last heartbeat it.
