@@ -126,13 +126,13 @@ func reportGateway(b *testing.B, r *report, sides []*side) {
 	b.Helper()
 	bare := sides[1]
 	for _, s := range sides {
-		r.add("gateway: "+s.name, "%.0f requests/s, p50 %.2f ms, p99 %.1f ms, %.0f µs CPU a request, %d failed",
+		r.add("proxying: "+s.name, "%.0f requests/s, p50 %.2f ms, p99 %.1f ms, %.0f µs CPU a request, %d failed",
 			median(s.rates), median(s.p50s), median(s.p99s), median(s.cpus), s.failed)
 		require.Zero(b, s.failed, "%s failed requests", s.name)
 	}
 	for _, s := range sides[2:] {
 		rate, cpu := ratio(s.rates, bare.rates), ratio(s.cpus, bare.cpus)
-		r.judge("gateway: CPU a request, "+s.name+" / ReverseProxy", "< 1", cpu < 1, "%.2f (requests/s %.2f)", cpu, rate)
+		r.judge("proxying: CPU a request, "+s.name+" / ReverseProxy", "< 1", cpu < 1, "%.2f (requests/s %.2f)", cpu, rate)
 	}
 	b.ReportMetric(median(sides[2].cpus), "µs-cpu/request")
 	b.ReportMetric(median(sides[2].rates), "requests/s")
