@@ -23,6 +23,8 @@ const (
 	TypeEvidence = "EvidenceUnusable"
 	// TypeTraffic is a route that a gateway refuses; its details are a [release.Cause].
 	TypeTraffic = "RouteRefused"
+	// TypeLapsed is a weight for a canary whose lease has run out: the ramp has to begin again.
+	TypeLapsed = "LeaseLapsed"
 )
 
 // gateFailed is the final error of a gate that said no.

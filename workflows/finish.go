@@ -1,12 +1,21 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/internal/release"
+)
+
+// awayBound is how long gateways that cannot be reached may hold up a completion, which changes nothing
+// in where the traffic goes. lapseBound is how long they may hold up a way back: after it their leases
+// have run out, and they have returned by themselves.
+const (
+	awayBound  = 10 * time.Minute
+	lapseBound = lease + 5*time.Second
 )
 
 // handOver is how long the next unit of a rollback waits for the one before it. The order is kept
@@ -29,9 +38,9 @@ func (r *run) complete(event release.Event) (release.Outcome, error) {
 			continue
 		}
 		in := activities.RouteInput{Unit: unit, Routes: final}
-		if err := workflow.ExecuteActivity(traffic(ctx, "The candidate is stable in unit "+unit), routes.Apply, in).Get(ctx, nil); err != nil {
+		if err := workflow.ExecuteActivity(traffic(ctx, awayBound, "The candidate is stable in unit "+unit), routes.Apply, in).Get(ctx, nil); err != nil {
 			// The candidate has all the traffic either way; what was before it may stay warm for longer.
-			r.note("the gateways of unit "+unit+" do not take their last routes", rootMessage(err))
+			r.note("the gateways of unit "+unit+" do not take their last routes; they are given them when they can be reached", rootMessage(err))
 		}
 	}
 	return r.close(next, r.plan.Candidates(), r.predecessors())
@@ -76,7 +85,7 @@ func (r *run) rollBack() {
 		if len(in.Routes) == 0 {
 			continue
 		}
-		back := workflow.ExecuteActivity(traffic(ctx, "Back to stable in unit "+unit), routes.Apply, in)
+		back := workflow.ExecuteActivity(traffic(ctx, r.backBound(unit), "Back to stable in unit "+unit), routes.Apply, in)
 		ways = append(ways, way{unit, back})
 		if i > 0 {
 			// The base ends with the workflow only, so that no error is left to look at.
@@ -86,10 +95,10 @@ func (r *run) rollBack() {
 	refused := false
 	for _, w := range ways {
 		if err := w.back.Get(ctx, nil); err != nil {
-			// Only a gateway that has something newer refuses. It must not keep the others from
-			// going back; without a renewal its own canary ends with the lease.
+			// One that has something newer, or whose lease has run out while it was away, must not
+			// keep the release from ending.
 			refused = true
-			r.note("the gateways of unit "+w.unit+" refuse the way back", rootMessage(err))
+			r.note("the gateways of unit "+w.unit+" do not take the way back; they are given it when they can be reached", rootMessage(err))
 			continue
 		}
 		r.units[w.unit] = release.NoWeight
@@ -98,6 +107,21 @@ func (r *run) rollBack() {
 	if !refused {
 		r.note("all traffic is back at stable")
 	}
+}
+
+// leased says whether all of a unit's weights end by themselves.
+func (r *run) leased(unit string) bool {
+	alone := slices.ContainsFunc(r.plan.Changed(), func(m release.Move) bool { return m.Stable == nil })
+	return r.units[unit] < release.FullWeight && !alone
+}
+
+// backBound is how long the way back of a unit is tried; 0 is without bound. A canary with a lease has
+// gone back by itself after it. One that has everything goes back at somebody's word only.
+func (r *run) backBound(unit string) time.Duration {
+	if r.leased(unit) {
+		return lapseBound
+	}
+	return 0
 }
 
 // close ends the release. What it leaves behind is retired before the lane hears of the end: the next

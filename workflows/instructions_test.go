@@ -103,7 +103,7 @@ func TestInstructionThatMakesNoSenseNowIsRefusedWithAReason(t *testing.T) {
 				if c.name == "on the way back" {
 					// The way back is short, unless a gateway is away.
 					s.world.Once("weight web in a: 5%", func() { s.world.Gateways.Away("a/gateway-1", true) })
-					r.on(c.at, 30*time.Second, func() { s.world.Gateways.Away("a/gateway-1", false) })
+					r.on(c.at, 5*time.Second, func() { s.world.Gateways.Away("a/gateway-1", false) })
 				}
 				r.on(c.at, 0, func() {
 					for _, name := range all {

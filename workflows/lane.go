@@ -119,8 +119,12 @@ func (l *lane) listen(ctx workflow.Context) error {
 // drain takes the signals that are in the history and not yet received.
 func (l *lane) drain(ctx workflow.Context) {
 	channel := workflow.GetSignalChannel(ctx, SignalFinished)
-	var outcome release.Outcome
-	for channel.ReceiveAsync(&outcome) {
+	for {
+		// A new one each time: decoding into a used one would join their maps.
+		var outcome release.Outcome
+		if !channel.ReceiveAsync(&outcome) {
+			return
+		}
 		l.finished = append(l.finished, outcome)
 	}
 }

@@ -40,12 +40,14 @@ func deploying(ctx workflow.Context, bound time.Duration, summary string) workfl
 	return workflow.WithActivityOptions(ctx, options)
 }
 
-// traffic is for moving weights: short attempts in quick succession, for as long as it takes.
-func traffic(ctx workflow.Context, summary string) workflow.Context {
+// traffic is for moving weights: short attempts in quick succession, until the bound. What a gateway
+// that stayed away has missed, the reconciler gives it when it is back.
+func traffic(ctx workflow.Context, bound time.Duration, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		Summary:             summary,
-		StartToCloseTimeout: 5 * time.Second,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 50 * time.Millisecond, BackoffCoefficient: 1.5, MaximumInterval: time.Second},
+		Summary:                summary,
+		StartToCloseTimeout:    5 * time.Second,
+		ScheduleToCloseTimeout: bound,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 50 * time.Millisecond, BackoffCoefficient: 1.5, MaximumInterval: time.Second},
 	})
 }
 

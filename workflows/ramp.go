@@ -1,9 +1,11 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/skyisland/skyisland/activities"
@@ -85,8 +87,8 @@ func (r *run) moveAll(ctx workflow.Context, gate release.Gate, version int64, we
 		if !allowed {
 			return true, nil
 		}
-		if err := r.shift(ctx, unit, version, weight); err != nil {
-			return false, err
+		if lapsed, err := r.shift(ctx, unit, version, weight); err != nil || lapsed {
+			return lapsed, err
 		}
 	}
 	return false, nil
@@ -193,16 +195,29 @@ func (r *run) holdFirst(ctx workflow.Context) error {
 	return r.await(ctx, func() bool { return r.promoted })
 }
 
-// shift gives a weight to every changed component of a unit, all from the same moment.
-func (r *run) shift(ctx workflow.Context, unit string, version int64, weight release.Weight) error {
+// shift gives a weight to every changed component of a unit, all from the same moment. A gateway whose
+// lease has run out takes none but the first of a ramp, which shift says.
+func (r *run) shift(ctx workflow.Context, unit string, version int64, weight release.Weight) (lapsed bool, err error) {
 	in := activities.RouteInput{Unit: unit, Routes: r.routes(unit, version, weight)}
+	for i := range in.Routes {
+		in.Routes[i].Fresh = r.units[unit] == release.NoWeight
+	}
 	summary := fmt.Sprintf("%s to the candidate in unit %s", weight, unit)
 	defer r.wait("the gateways of unit "+unit+" to serve "+weight.String(), time.Time{})()
-	if err := workflow.ExecuteActivity(traffic(ctx, summary), routes.Apply, in).Get(ctx, nil); err != nil {
-		return err
+	err = workflow.ExecuteActivity(traffic(ctx, r.plan.Ramp.Patience.Std(), summary), routes.Apply, in).Get(ctx, nil)
+	var application *temporal.ApplicationError
+	var timeout *temporal.TimeoutError
+	switch {
+	case err == nil:
+		r.units[unit] = weight
+		return false, nil
+	case errors.As(err, &application) && application.Type() == activities.TypeLapsed:
+		return true, nil
+	case errors.As(err, &timeout):
+		return false, stop(release.Broke, release.CauseTraffic, fmt.Sprintf("the gateways of unit %s did not serve %s within %s: %s", unit, weight, r.plan.Ramp.Patience, rootMessage(err)))
+	default:
+		return false, err
 	}
-	r.units[unit] = weight
-	return nil
 }
 
 // routes is the desired state of the changed components of a unit. A component without a

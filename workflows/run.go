@@ -61,7 +61,13 @@ func newRun(ctx workflow.Context, in ReleaseInput) (*run, error) {
 
 // pass enters a phase and does its work. A release that has to stop does not enter another phase.
 func (r *run) pass(phase release.Phase, do func(workflow.Context) error) error {
-	if err := r.proceed(r.way); err != nil {
+	// While traffic is split a pause holds the next move and not the phase, whose watcher has to begin
+	// where the last one ended.
+	if r.status.Phase.MovesTraffic() {
+		if r.stop != nil {
+			return r.stop
+		}
+	} else if err := r.proceed(r.way); err != nil {
 		return err
 	}
 	next, err := r.status.Phase.Next(release.Passed)

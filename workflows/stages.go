@@ -127,7 +127,7 @@ func (r *run) deploy(ctx workflow.Context) error {
 	for _, unit := range r.plan.Units {
 		// What the release leads to is what has to be free: all traffic, at the way in that it wants.
 		in := activities.RouteInput{Unit: unit, Routes: r.routes(unit, r.versions.last+1, release.FullWeight)}
-		if err := workflow.ExecuteActivity(traffic(ctx, "Check the routes in unit "+unit), routes.Check, in).Get(ctx, nil); err != nil {
+		if err := workflow.ExecuteActivity(traffic(ctx, r.plan.Ramp.Patience.Std(), "Check the routes in unit "+unit), routes.Check, in).Get(ctx, nil); err != nil {
 			return err
 		}
 	}

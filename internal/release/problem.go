@@ -12,6 +12,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrFinished is returned for an instruction to a release that has ended.
 	ErrFinished = errors.New("release has ended")
+	// ErrLapsed is returned for a weight on a route whose lease has run out, which begins no new ramp.
+	ErrLapsed = errors.New("the lease ran out")
 	// ErrConflict is returned for a write that is older than what is there, or contradicts it.
 	ErrConflict = errors.New("conflict")
 )

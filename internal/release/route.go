@@ -24,6 +24,8 @@ type Route struct {
 	// Lease is how long the weight holds without renewal, counted by the gateway from when it
 	// applied the route. 0 is allowed at 0 and 100 % only.
 	Lease Duration `json:"lease,omitempty"`
+	// Fresh marks the first weight of a ramp: it may be applied where this release's lease has run out.
+	Fresh bool `json:"fresh,omitempty"`
 	// Release is the release the canary belongs to, Salt its secret for the draw: random per
 	// release, so that who is drawn first changes from release to release.
 	Release    string `json:"release,omitempty"`
