@@ -187,7 +187,7 @@ func benchHandler(b *testing.B, r *report) {
 				for range handlerRequests {
 					serveOne(s.handler, s.path)
 				}
-				sides[i].times = append(s.times, us(time.Since(began))/handlerRequests)
+				sides[i].times = append(sides[i].times, us(time.Since(began))/handlerRequests)
 			}
 		}
 	}

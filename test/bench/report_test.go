@@ -61,7 +61,7 @@ func (r *report) print(out io.Writer) {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", row.what, row.measured, row.bar, verdict)
 	}
-	table.Flush()
+	_ = table.Flush() // a terminal that went away is noticed by whoever waits for it
 	for _, note := range r.notes {
 		fmt.Fprintln(out, "\n"+note)
 	}

@@ -40,7 +40,7 @@ func benchRoutes(b *testing.B, r *report) {
 		var err error
 		clients[i], err = admin.NewClient(name, "http://"+p.Admin, controlToken)
 		require.NoError(b, err)
-		defer clients[i].Close()
+		b.Cleanup(clients[i].Close)
 		load = append(load, callersOf(routeClients, p.Addr, http.MethodPost, "/canary", "one order, please"))
 	}
 	fleet, err := admin.NewFleet(admin.Unit{Name: "bench", Gateways: clients})
