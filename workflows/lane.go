@@ -49,16 +49,18 @@ func Lane(ctx workflow.Context, in LaneInput) error {
 	if l.state.Current != nil {
 		workflow.Go(ctx, func(ctx workflow.Context) { l.look(ctx, l.state.Current.Release) })
 	}
+	ended := workflow.GetSignalChannel(ctx, SignalFinished)
 	for {
 		l.show(ctx)
 		quiet := func() bool {
 			return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(ctx)
 		}
-		if err := workflow.Await(ctx, func() bool { return l.news() || quiet() }); err != nil {
+		if err := workflow.Await(ctx, func() bool { return ended.Len() > 0 || l.news() || quiet() }); err != nil {
 			return err
 		}
-		// Nothing may wait between here and the end of the run, or what comes meanwhile would be lost.
-		l.drain(ctx)
+		// Nothing may wait between here and the end of the run, or what comes meanwhile would be lost. For
+		// the same reason no other coroutine receives: a signal would be with one that has not run yet.
+		l.drain(ended)
 		if !l.news() && quiet() {
 			return workflow.NewContinueAsNewError(ctx, Lane, LaneInput{Lane: l.name, State: l.state})
 		}
@@ -92,19 +94,11 @@ func (l *lane) settle(ctx workflow.Context) error {
 	return nil
 }
 
-// listen sets up the query, the update and the signal.
+// listen sets up the query and the update.
 func (l *lane) listen(ctx workflow.Context) error {
 	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (LaneState, error) { return l.state, nil }); err != nil {
 		return err
 	}
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		channel := workflow.GetSignalChannel(ctx, SignalFinished)
-		for {
-			var outcome release.Outcome
-			channel.Receive(ctx, &outcome)
-			l.finished = append(l.finished, outcome)
-		}
-	})
 	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateSubmit, l.submit, workflow.UpdateHandlerOptions{
 		Validator: func(_ workflow.Context, req release.Request) error {
 			if req.Lane != l.name {
@@ -116,13 +110,12 @@ func (l *lane) listen(ctx workflow.Context) error {
 	})
 }
 
-// drain takes the signals that are in the history and not yet received.
-func (l *lane) drain(ctx workflow.Context) {
-	channel := workflow.GetSignalChannel(ctx, SignalFinished)
+// drain takes the signals that are there.
+func (l *lane) drain(ended workflow.ReceiveChannel) {
 	for {
 		// A new one each time: decoding into a used one would join their maps.
 		var outcome release.Outcome
-		if !channel.ReceiveAsync(&outcome) {
+		if !ended.ReceiveAsync(&outcome) {
 			return
 		}
 		l.finished = append(l.finished, outcome)

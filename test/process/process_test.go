@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -376,26 +377,56 @@ func (p *process) aborted(t *testing.T) {
 func (p *process) continued(t *testing.T) {
 	p.t = t
 	runs := map[string]bool{}
-	for range 30 {
+	before, err := p.dispatch.Lane(t.Context(), lane)
+	p.must(err)
+	last := before.Number
+	for len(runs) < 3 {
 		described, err := p.client.DescribeWorkflowExecution(t.Context(), lane.WorkflowID(), "")
 		p.must(err)
 		runs[described.GetWorkflowExecutionInfo().GetExecution().GetRunId()] = true
-		if len(runs) > 1 {
-			break
+		for _, number := range p.burst(5) {
+			if number != last+1 {
+				t.Fatalf("release %d follows %d", number, last)
+			}
+			last = number
 		}
-		answer, _ := p.push(func(s *release.Spec) { s.Units = []string{"nowhere"} }, release.Supersede)
-		p.ended(answer.Release, release.Refused)
+		if last > before.Number+200 {
+			t.Fatal("the lane did not continue as new")
+		}
+		p.ended(release.ID{Lane: lane, Number: last}, release.Refused)
 	}
-	if len(runs) < 2 {
-		t.Fatal("the lane did not continue as new in thirty releases")
-	}
-	before, err := p.dispatch.Lane(t.Context(), lane)
-	p.must(err)
 	answer, _ := p.push(nil, release.Supersede)
-	if answer.Release.Number != before.Number+1 {
-		t.Errorf("the next release has number %d, want %d", answer.Release.Number, before.Number+1)
+	if answer.Release.Number != last+1 {
+		t.Errorf("the next release has number %d, want %d", answer.Release.Number, last+1)
 	}
 	p.ended(answer.Release, release.Completed)
+}
+
+// burst asks for several releases at once, none of which can be carried out, and returns their numbers.
+func (p *process) burst(size int) []int {
+	p.t.Helper()
+	var asking sync.WaitGroup
+	numbers := make([]int, size)
+	for i := range size {
+		p.commits++
+		commit := fmt.Sprintf("%040d", p.commits)
+		s := spec()
+		s.Units = []string{"nowhere"}
+		p.world.Source.Push(commit, activitiestest.Commit{Spec: s})
+		req := release.Request{
+			Key: commit, Lane: lane, Repository: "fliggy/rail-tour", Commit: commit, Requester: ada, At: time.Now(), Concurrency: release.Queue,
+		}
+		asking.Go(func() {
+			answer, err := p.dispatch.Submit(p.t.Context(), req)
+			if err != nil {
+				p.t.Errorf("submit %s: %v", commit, err)
+			}
+			numbers[i] = answer.Release.Number
+		})
+	}
+	asking.Wait()
+	slices.Sort(numbers)
+	return numbers
 }
 
 // replay replays everything that happened, and records it when asked to.
