@@ -38,7 +38,7 @@ func gates(t *testing.T, i *island.Island) {
 		}, release.CauseBuild, []string{"1s", "downloading the internet"}},
 		{"its build floods its output", func(v string) island.Manifest {
 			return island.Version(v).And(`build: {run: [sh, -c, "exec yes all work and no play"], output: 64KiB}`)
-		}, release.CauseBuild, []string{"64", "all work and no play"}},
+		}, release.CauseBuild, []string{"more than 65536 bytes", "all work and no play"}},
 		{"it never becomes healthy", func(v string) island.Manifest {
 			m := island.Version(v, "NEVER_HEALTHY", "yes")
 			m.Components[0].Run = []string{"start: 1s"}

@@ -16,12 +16,13 @@ import (
 
 // TestKill pulls the plug on one island again and again; whatever was under way then goes on.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	i := island.Start(t, island.Options{Units: []string{unitA}})
 	t.Run("in every phase at once", func(t *testing.T) { killInEveryPhase(t, i) })
 	t.Run("between a push and its release", func(t *testing.T) { killAfterPush(t, i) })
 	t.Run("for longer than the lease", func(t *testing.T) { killPastLease(t, i) })
 	t.Run("and once in order", func(t *testing.T) { stopInOrder(t, i) })
-	t.Run("every history replays", func(t *testing.T) { histories(t, i) })
+	t.Run("every history replays", func(t *testing.T) { histories(t, i, nil) })
 }
 
 // underWay is a release that the kill meets.

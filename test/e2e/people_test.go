@@ -14,6 +14,9 @@ import (
 // half is the weight of the only step of [holding].
 const half = release.Weight(5000)
 
+// unfollowed is the exit code of the command for an instruction that a release does not follow.
+const unfollowed = 7
+
 // wantRefused fails the test unless an instruction was refused with words.
 func wantRefused(t *testing.T, err error, words string) {
 	t.Helper()
@@ -37,13 +40,19 @@ func approval(t *testing.T, i *island.Island) {
 	if len(asked.Status().Approvals) > 0 {
 		t.Error("an approval of another plan counts")
 	}
-	asked.Instruct(dispatch.Approve)
+	if code, output := i.Command(t, "release", "approve", asked.ID.String(), "--plan", "00000000"); code != unfollowed {
+		t.Errorf("exit code %d, want %d: %s", code, unfollowed, output)
+	}
+	if code, output := i.Command(t, "release", "approve", asked.ID.String(), "--plan", status.PlanHash); code != 0 {
+		t.Errorf("exit code %d: %s", code, output)
+	}
 	done := asked.WaitEnd(release.Completed)
 	if len(done.Approvals) != 1 || done.Approvals[0].By.Name != "operator" {
 		t.Errorf("the approvals are %v", done.Approvals)
 	}
 	wantRefused(t, asked.TryInstruct(dispatch.Abort, status.PlanHash), "")
 
+	repo.Idle()
 	rejected := repo.Release(in(island.Version("v3")).With("approval: {before: ramp, within: 1h}"))
 	rejected.Wait("a question to people", func(s release.Status) bool { return s.Phase == release.Approving && s.Waiting != nil })
 	rejected.Instruct(dispatch.Reject)

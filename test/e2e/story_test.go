@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,13 +16,16 @@ import (
 // mostBad is how many requests may be answered badly at 200 requests a second and a first step of 5 %.
 const mostBad = 10
 
-// story is the tour's: a first version, a good one, and a bad one that passes every check before it has
-// traffic.
-func story(t *testing.T, i *island.Island) {
+// TestTheStory is the tour's: a first version, a good one, and a bad one that passes every check before it
+// has traffic. It measures, so nothing runs beside it.
+func TestTheStory(t *testing.T) {
+	i := island.Start(t, island.Options{Units: []string{unitA, unitB}})
 	repo := i.Repo(t, tenant, "timetable")
 	if _, err := scaffold.Write(repo.Dir, scaffold.Options{Tenant: tenant, Application: "timetable"}); err != nil {
 		t.Fatal(err)
 	}
+	// The watch is somebody else's subject.
+	edit(t, repo, "skyisland.yaml", "watch: 15s", "watch: 2s")
 	first, _ := repo.Push("First version")
 	repo.Find(first).WaitEnd(release.Completed)
 
@@ -51,6 +56,22 @@ func story(t *testing.T, i *island.Island) {
 		t.Errorf("%s serves, want the good version, %s", now, good.Moves[0].Candidate.ID)
 	}
 	i.Gone(t, repo.Lane, good.Moves[0].Candidate.ID)
+	histories(t, i, map[string]string{
+		"first-release": "release/e2e/timetable/production/1", "completed": "release/e2e/timetable/production/2",
+		"rolled-back": "release/e2e/timetable/production/3",
+	})
+}
+
+func edit(t *testing.T, repo *island.Repo, file, before, after string) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(repo.Dir, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(string(data), before) != 1 {
+		t.Fatalf("%s is not written as this test knows it: it does not have %q once", file, before)
+	}
+	repo.Write(file, strings.Replace(string(data), before, after, 1))
 }
 
 func change(t *testing.T, repo *island.Repo, variant string) *island.Release {

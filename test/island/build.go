@@ -14,7 +14,7 @@ import (
 )
 
 // programs are the built binaries.
-type programs struct{ standalone, function string }
+type programs struct{ standalone, command, function string }
 
 // buildPatience bounds the build of the programs; a cold one compiles the Temporal server.
 const buildPatience = 20 * time.Minute
@@ -41,9 +41,12 @@ var build = sync.OnceValues(func() (programs, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return programs{}, fmt.Errorf("build the program: %w", err)
 	}
-	p := programs{standalone: filepath.Join(dir, "skyisland-standalone"), function: filepath.Join(dir, "function")}
+	p := programs{
+		standalone: filepath.Join(dir, "skyisland-standalone"), command: filepath.Join(dir, "skyisland"), function: filepath.Join(dir, "function"),
+	}
 	return p, errors.Join(
 		compile(ctx, root, p.standalone, "./cmd/skyisland-standalone"),
+		compile(ctx, root, p.command, "./cmd/skyisland"),
 		// Small, since it goes into a git repository and an artifact for every application.
 		compile(ctx, root, p.function, "./test/island/function", "-ldflags=-s -w"),
 	)

@@ -51,6 +51,21 @@ func (r *Repo) Releases() ([]release.Summary, error) {
 	return page.Releases, err
 }
 
+// Idle waits until the lane is free. A release that has ended holds it until what it leaves behind is
+// retired, so that a push may come too early for a lane that rejects.
+func (r *Repo) Idle() {
+	r.t.Helper()
+	Eventually(r.t, "free lane", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		defer cancel()
+		state, err := r.island.API.Lane(ctx, r.Lane)
+		if err == nil && state.Current != nil {
+			err = fmt.Errorf("release %s is under way", state.Current.Release)
+		}
+		return err
+	})
+}
+
 // At is a release by its number.
 func (r *Repo) At(number int) *Release {
 	return &Release{ID: release.ID{Lane: r.Lane, Number: number}, t: r.t, island: r.island}

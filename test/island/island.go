@@ -178,7 +178,7 @@ func (i *Island) launch() {
 	}
 	defer output.Close()
 	p := &process{ended: make(chan struct{})}
-	p.command = exec.Command(i.program.standalone, i.args...) //nolint:noctx // it is ended by signals, which is what tests are about
+	p.command = exec.Command(i.program.standalone, i.args...)
 	p.command.Stdout, p.command.Stderr = output, output
 	if err := p.command.Start(); err != nil {
 		i.t.Fatalf("start the program: %v", err)
