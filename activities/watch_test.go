@@ -207,6 +207,15 @@ func TestWatchSaysThatALeaseRanOut(t *testing.T) {
 	})
 }
 
+func TestWatchSaysThatAGatewayHasLostItsRoutes(t *testing.T) {
+	inBubble(t, func(s *scene) {
+		s.serve("a", "web", 1, 500)
+		s.serve("b", "web", 1, 500)
+		s.later(3*time.Second, func() { s.world.Gateways.Forget("b") })
+		s.ends(activities.WatchLapsed, 3*time.Second)
+	})
+}
+
 func TestWatchForgetsALeaseThatRanOutBeforeItBegan(t *testing.T) {
 	inBubble(t, func(s *scene) {
 		s.serve("a", "web", 1, 500)

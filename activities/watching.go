@@ -353,9 +353,20 @@ func (w *watching) all() bool {
 	return len(w.here) == len(w.observers)*judged
 }
 
-// lapsed says whether a gateway has returned to stable by itself.
+// lapsed says whether a gateway has returned to stable by itself: its lease ran out, or it serves this
+// release no longer, because it was made anew and was given what is stored.
 func (w *watching) lapsed() bool {
-	for _, routes := range w.routes {
+	for _, observer := range w.observers {
+		routes, heard := w.routes[observer.Name()]
+		if !heard {
+			continue
+		}
+		for _, key := range w.keys() {
+			// After the cutover what is stored is what was given, and the reconciler gives it again.
+			if o, serves := routes[key]; !w.applied.IsZero() && !w.in.Over && (!serves || o.Version < w.in.Goal) {
+				return true
+			}
+		}
 		for _, o := range routes {
 			if o.Lapsed && o.Version >= w.in.Since {
 				return true

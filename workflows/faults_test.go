@@ -80,6 +80,26 @@ func TestLeaseThatRunsOutWhilePeopleAreAskedNeverLeavesTheCanaryUnwatched(t *tes
 	}
 }
 
+func TestPauseAtTheLastStepKeepsTheCanaryWatched(t *testing.T) {
+	inScene(t, func(s *scene) {
+		s.live()
+		r := s.begin(2, v2)
+		r.on("weight web in b: 50%", 0, func() { r.tell(workflows.UpdatePause, release.Instruction{}) })
+		r.on("note: paused", 5*time.Minute, func() { r.tell(workflows.UpdateResume, release.Instruction{}) })
+		r.end(release.Completed)
+		story := s.world.Lines("note: paused", "note: resumed", "renew a/")
+		from, to := slices.Index(story, "note: paused by bert (api)"), slices.Index(story, "note: resumed by bert (api)")
+		// Five minutes are some 90 renewals, each after a third of ten seconds.
+		if from < 0 || to-from < 80 {
+			t.Errorf("%d renewals in a pause of five minutes: nobody watched; the story is %q", to-from-1, story[:min(20, len(story))])
+		}
+		moves := r.moves("web")
+		if cut := slices.Index(moves, "a 100%"); cut < 1 || moves[cut-1] != "b 50%" {
+			t.Errorf("weights of web %v, want the cutover to follow the last step", moves)
+		}
+	})
+}
+
 func TestCanaryWithoutRequestsIsSaidAndStepsBack(t *testing.T) {
 	inScene(t, func(s *scene) {
 		s.live()

@@ -87,6 +87,15 @@ func (g *Gateways) Away(name string, away bool) {
 	g.away[name] = away
 }
 
+// Forget lets every gateway of a unit lose its routes, as one that is made anew does.
+func (g *Gateways) Forget(unit string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, one := range g.units[unit] {
+		one.routes = map[string]*served{}
+	}
+}
+
 // Seize gives a path of a unit to another route.
 func (g *Gateways) Seize(unit, key, path string) {
 	g.mu.Lock()
