@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -130,7 +131,7 @@ func (d *Dispatcher) Alarm(ctx context.Context, id release.ID, alarm release.Ala
 // Lane is how a lane is.
 func (d *Dispatcher) Lane(ctx context.Context, lane release.Lane) (workflows.LaneState, error) {
 	var state workflows.LaneState
-	value, err := d.client.QueryWorkflow(ctx, lane.WorkflowID(), "", workflows.QueryStatus)
+	value, err := d.ask(ctx, lane.WorkflowID())
 	if err != nil {
 		return state, readError(err, "ask lane "+lane.String())
 	}
@@ -143,7 +144,7 @@ func (d *Dispatcher) Lane(ctx context.Context, lane release.Lane) (workflows.Lan
 // Status is how a release is, with the evidence as its watcher last heartbeat it.
 func (d *Dispatcher) Status(ctx context.Context, id release.ID) (release.Status, error) {
 	var status release.Status
-	value, err := d.client.QueryWorkflow(ctx, id.WorkflowID(), "", workflows.QueryStatus)
+	value, err := d.ask(ctx, id.WorkflowID())
 	if err != nil {
 		return status, readError(err, "ask release "+id.String())
 	}
@@ -161,6 +162,32 @@ func (d *Dispatcher) Status(ctx context.Context, id release.ID) (release.Status,
 		status.Evidence = live
 	}
 	return status, nil
+}
+
+// askFor is how long one question may take before it is asked again, and askTimes how often that is
+// done. A question that reaches a lane in the moment it continues as new can be lost with the run it
+// was meant for; the next one finds the new run. An answer takes milliseconds.
+const (
+	askFor   = 2 * time.Second
+	askTimes = 4
+)
+
+// ask asks a workflow for its status.
+func (d *Dispatcher) ask(ctx context.Context, workflow string) (value converter.EncodedValue, err error) {
+	for range askTimes {
+		value, err = d.askOnce(ctx, workflow)
+		var late *serviceerror.DeadlineExceeded
+		if ctx.Err() != nil || !errors.As(err, &late) && !errors.Is(err, context.DeadlineExceeded) {
+			return value, err
+		}
+	}
+	return value, err
+}
+
+func (d *Dispatcher) askOnce(ctx context.Context, workflow string) (converter.EncodedValue, error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	return d.client.QueryWorkflow(ctx, workflow, "", workflows.QueryStatus)
 }
 
 // liveEvidence is what the watcher under way said last; nil when it has said nothing yet.

@@ -2,11 +2,9 @@ package process
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,7 +14,6 @@ import (
 
 	enums "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/api/temporalproto"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
@@ -31,8 +28,6 @@ import (
 	"github.com/skyisland/skyisland/worker"
 	"github.com/skyisland/skyisland/workflows"
 )
-
-var record = flag.Bool("record", false, "write the histories to workflows/testdata/histories")
 
 var (
 	lane = release.Lane{Tenant: "fliggy", Application: "rail-tour", Environment: "production"}
@@ -429,7 +424,7 @@ func (p *process) burst(size int) []int {
 	return numbers
 }
 
-// replay replays everything that happened, and records it when asked to.
+// replay replays everything that happened.
 func (p *process) replay(t *testing.T) {
 	p.t = t
 	replayer := sdkworker.NewWorkflowReplayer()
@@ -449,9 +444,6 @@ func (p *process) replay(t *testing.T) {
 		if n := len(history.GetEvents()); n > 1000 {
 			t.Errorf("the history of %s has %d events, a release of this size should stay far below", id, n)
 		}
-		if *record {
-			p.save(id, run, history)
-		}
 	}
 }
 
@@ -465,17 +457,4 @@ func (p *process) history(id, run string) *historypb.History {
 		history.Events = append(history.Events, event)
 	}
 	return history
-}
-
-func (p *process) save(id, run string, history *historypb.History) {
-	p.t.Helper()
-	text, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(history)
-	p.must(err)
-	name := strings.ReplaceAll(id, "/", "-")
-	if strings.HasPrefix(id, "lane/") {
-		name += "-" + run[:8]
-	}
-	dir := filepath.Join("..", "..", "workflows", "testdata", "histories")
-	p.must(os.MkdirAll(dir, 0o755))
-	p.must(os.WriteFile(filepath.Join(dir, name+".json"), append(text, '\n'), 0o644))
 }
