@@ -45,6 +45,7 @@ func TestTheStory(t *testing.T) {
 	after := load.Report().Sent
 	load.Wait("answers after the rollback", func(r island.Report) bool { return r.Sent > after+100 })
 	seen, beside := load.Stop(), other.Stop()
+	t.Logf("clients saw %d bad answers of the bad version", len(seen.Bad)+len(beside.Bad)-before)
 	candidate := bad.Moves[0].Candidate.ID
 	if n := len(seen.Bad) + len(beside.Bad) - before; n == 0 || n > mostBad {
 		t.Errorf("clients saw %d bad answers, want 1 to %d", n, mostBad)
