@@ -14,6 +14,10 @@ type Journal interface {
 	SaveProgress(ctx context.Context, summary release.Summary, entries []release.Entry) error
 	// SaveRoutes stores the routes that a unit's gateways are to have when no release moves them.
 	SaveRoutes(ctx context.Context, unit string, routes []release.Route) error
+	// SaveStable stores what serves a lane since a release completed.
+	SaveStable(ctx context.Context, id release.ID, stable map[string]release.Revision) error
+	// Lane is what is recorded of a lane: its newest release, nil when it has none, and what serves it.
+	Lane(ctx context.Context, lane release.Lane) (newest *release.Summary, stable map[string]release.Revision, err error)
 	// SaveInstruction stores what a person told a release, and what became of it.
 	SaveInstruction(ctx context.Context, id release.ID, kind string, instruction release.Instruction, refused string) error
 }
@@ -44,6 +48,41 @@ func (r *Record) Routes(ctx context.Context, in RouteInput) (RecordResult, error
 		return RecordResult{}, fmt.Errorf("record routes of unit %s: %w", in.Unit, err)
 	}
 	return RecordResult{}, nil
+}
+
+// StableInput is what a release has made stable.
+type StableInput struct {
+	Release release.ID
+	Stable  map[string]release.Revision
+}
+
+// Stable records what serves a lane from now on.
+func (r *Record) Stable(ctx context.Context, in StableInput) (RecordResult, error) {
+	if err := r.Journal.SaveStable(ctx, in.Release, in.Stable); err != nil {
+		return RecordResult{}, fmt.Errorf("record what release %s made stable: %w", in.Release, err)
+	}
+	return RecordResult{}, nil
+}
+
+// RecallInput names a lane.
+type RecallInput struct {
+	Lane release.Lane
+}
+
+// RecallResult is what is recorded of a lane.
+type RecallResult struct {
+	// Newest is nil when the lane has had no release.
+	Newest *release.Summary
+	Stable map[string]release.Revision
+}
+
+// Recall reads what is recorded of a lane, for one whose workflow begins anew.
+func (r *Record) Recall(ctx context.Context, in RecallInput) (RecallResult, error) {
+	newest, stable, err := r.Journal.Lane(ctx, in.Lane)
+	if err != nil {
+		return RecallResult{}, fmt.Errorf("recall lane %s: %w", in.Lane, err)
+	}
+	return RecallResult{Newest: newest, Stable: stable}, nil
 }
 
 // InstructionInput is a person's instruction to a release.

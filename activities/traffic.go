@@ -13,9 +13,11 @@ import (
 
 // Router is what moving traffic needs of the gateways of a unit.
 type Router interface {
-	// Check says whether the unit's gateways would take the routes; [release.ErrConflict] if not.
+	// Check says whether the unit's gateways would take the routes; [release.ErrConflict] or
+	// [release.ErrLapsed] if not.
 	Check(ctx context.Context, unit string, routes []release.Route) error
 	// Apply returns when every gateway of the unit serves the routes, all of them from the same moment.
+	// It is [release.ErrLapsed] where one has returned to stable by itself and they begin no new ramp.
 	Apply(ctx context.Context, unit string, routes []release.Route) ([]release.Receipt, error)
 }
 
@@ -45,7 +47,8 @@ func (t *Traffic) Check(ctx context.Context, in RouteInput) (RouteResult, error)
 }
 
 // Apply makes the unit's gateways serve the routes, and returns their receipts when all of them do.
-// It is idempotent by the routes' version. A version that has been overtaken fails finally as [TypeTraffic].
+// It is idempotent by the routes' version. A version that has been overtaken fails finally as [TypeTraffic],
+// more weight for a canary whose lease ran out as [TypeLapsed].
 func (t *Traffic) Apply(ctx context.Context, in RouteInput) (RouteResult, error) {
 	routes := slices.Clone(in.Routes)
 	for i := range routes {
@@ -62,7 +65,10 @@ func routeError(err error, unit string) error {
 		return nil
 	}
 	err = fmt.Errorf("routes of unit %s: %w", unit, err)
-	if errors.Is(err, release.ErrConflict) {
+	switch {
+	case errors.Is(err, release.ErrLapsed):
+		return temporal.NewNonRetryableApplicationError(err.Error(), TypeLapsed, nil)
+	case errors.Is(err, release.ErrConflict):
 		cause := release.Cause{Kind: release.CauseTraffic, Message: err.Error()}
 		return temporal.NewNonRetryableApplicationError(cause.Message, TypeTraffic, nil, cause)
 	}

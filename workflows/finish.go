@@ -73,6 +73,8 @@ func (r *run) rollBack() {
 	ctx := r.base
 	r.enter(release.RollingBack)
 	defer r.wait("the gateways to return to stable", time.Time{})()
+	// The journal can wait for the traffic.
+	r.journal.held = true
 	version := r.versions.next(release.NoWeight)
 	type way struct {
 		unit string
@@ -93,6 +95,7 @@ func (r *run) rollBack() {
 		}
 	}
 	refused := false
+	defer func() { r.journal.held = false }()
 	for _, w := range ways {
 		if err := w.back.Get(ctx, nil); err != nil {
 			// One that has something newer, or whose lease has run out while it was away, must not
@@ -133,6 +136,12 @@ func (r *run) close(phase release.Phase, stable map[string]release.Revision, unn
 	if r.in.Refused == nil {
 		if phase == release.Completed || phase == release.RolledBack {
 			if err := r.recordRoutes(ctx); err != nil {
+				return outcome, err
+			}
+		}
+		if phase == release.Completed {
+			in := activities.StableInput{Release: r.in.Release, Stable: stable}
+			if err := workflow.ExecuteActivity(quick(ctx, "Record what is stable"), records.Stable, in).Get(ctx, nil); err != nil {
 				return outcome, err
 			}
 		}

@@ -87,7 +87,7 @@ func TestInstructionThatMakesNoSenseNowIsRefusedWithAReason(t *testing.T) {
 			"approve": "nobody is asked", "reject": "nobody is asked", "pause": "nothing is left to pause", "resume": "not paused",
 			"abort": "use rollback",
 		}, release.Completed},
-		{"on the way back", "note: rolling back", nil, func(p *playing) { p.on("weight web in a: 5%", 0, p.alarm) }, map[string]string{
+		{"on the way back", "weight web in b: 0%", nil, func(p *playing) { p.on("weight web in a: 5%", 0, p.alarm) }, map[string]string{
 			"approve": "on its way back", "reject": "on its way back", "pause": "on its way back", "resume": "on its way back",
 			"promote": "on its way back", "abort": "on its way back", "rollback": "on its way back",
 		}, release.RolledBack},

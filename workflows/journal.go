@@ -19,6 +19,8 @@ type journal struct {
 	count   int
 	pending []release.Entry
 	writing bool
+	// held keeps entries back while something more urgent is under way.
+	held bool
 }
 
 func (j *journal) idle() bool { return len(j.pending) == 0 && !j.writing }
@@ -40,7 +42,7 @@ func (r *run) note(message string, details ...string) {
 // record, and a database that is away must not keep traffic from going back.
 func (r *run) writeJournal(ctx workflow.Context) {
 	for {
-		if err := workflow.Await(ctx, func() bool { return len(r.journal.pending) > 0 }); err != nil {
+		if err := workflow.Await(ctx, func() bool { return len(r.journal.pending) > 0 && !r.journal.held }); err != nil {
 			return
 		}
 		n := min(len(r.journal.pending), entriesAtOnce)

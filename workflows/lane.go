@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -43,9 +44,17 @@ func Lane(ctx workflow.Context, in LaneInput) error {
 	if l.state.Stable == nil {
 		l.state.Stable = map[string]release.Revision{}
 	}
+	// Submissions wait until the lane knows where it stands.
+	if err := l.starting.Lock(ctx); err != nil {
+		return err
+	}
 	if err := l.listen(ctx); err != nil {
 		return err
 	}
+	if err := l.recall(ctx); err != nil {
+		return err
+	}
+	l.starting.Unlock()
 	if l.state.Current != nil {
 		workflow.Go(ctx, func(ctx workflow.Context) { l.look(ctx, l.state.Current.Release) })
 	}
@@ -68,6 +77,29 @@ func Lane(ctx workflow.Context, in LaneInput) error {
 			return err
 		}
 	}
+}
+
+// recall lets a lane whose workflow begins anew, because an operator ended the one before, go on from
+// what is recorded: numbers are given once, and what serves is what the next canary is compared with.
+func (l *lane) recall(ctx workflow.Context) error {
+	if l.state.Number > 0 {
+		return nil
+	}
+	var known activities.RecallResult
+	in := activities.RecallInput{Lane: l.name}
+	if err := workflow.ExecuteActivity(quick(ctx, "Recall what is recorded of the lane"), records.Recall, in).Get(ctx, &known); err != nil {
+		return err
+	}
+	l.state = l.state.recalled(known)
+	return nil
+}
+
+// waits shows a release that has to wait for its turn, before its own workflow can.
+func (l *lane) waits(ctx workflow.Context, id release.ID, req release.Request) error {
+	in := activities.ProgressInput{Summary: release.Summary{
+		ID: id, Phase: release.Pending, Commit: req.Commit, Message: req.Message, Requester: req.Requester, Requested: req.At, Updated: workflow.Now(ctx),
+	}}
+	return workflow.ExecuteActivity(quick(ctx, "Record that "+id.String()+" waits"), records.Progress, in).Get(ctx, nil)
 }
 
 // news says whether something has ended that is not taken in yet.
@@ -149,6 +181,11 @@ func (l *lane) submit(ctx workflow.Context, req release.Request) (release.Submis
 		}
 	}
 	l.show(ctx)
+	if answer.Submission.Answer == release.Queued || answer.Submission.Answer == release.Superseding {
+		if err := l.waits(ctx, answer.Submission.Release, req); err != nil {
+			return release.Submission{}, err
+		}
+	}
 	return answer.Submission, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -100,6 +101,21 @@ func (s LaneState) refuse(held Held, why *stopped) laneAnswer {
 		message += "\n" + strings.Join(why.Cause.Details, "\n")
 	}
 	return laneAnswer{State: s, End: []ReleaseInput{end}, Submission: release.Submission{Release: held.Release, Answer: release.Rejected, Message: message}}
+}
+
+// recalled is the state of a lane that goes on from what is recorded. A newest release that has not
+// ended is taken for under way; whether it is there, the lane asks.
+func (s LaneState) recalled(known activities.RecallResult) LaneState {
+	if known.Stable != nil {
+		s.Stable = known.Stable
+	}
+	if n := known.Newest; n != nil {
+		s.Number = n.ID.Number
+		if !n.Phase.Ended() {
+			s.Current = &Held{Release: n.ID, Request: release.Request{Lane: n.ID.Lane, Commit: n.Commit, Message: n.Message, Requester: n.Requester, At: n.Requested}}
+		}
+	}
+	return s
 }
 
 // forget lets the request for a release be made again.

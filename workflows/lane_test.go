@@ -14,6 +14,8 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/skyisland/skyisland/activities"
+	"github.com/skyisland/skyisland/activities/activitiestest"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/workflows"
 )
@@ -21,6 +23,7 @@ import (
 // laneScene is a lane whose releases do what they are told by signals.
 type laneScene struct {
 	t       *testing.T
+	world   *activitiestest.World
 	env     *testsuite.TestWorkflowEnvironment
 	started []workflows.ReleaseInput
 	// answers and errors are those of submissions, by their key.
@@ -69,14 +72,55 @@ func inLane(t *testing.T, state workflows.LaneState, play func(*laneScene)) (*la
 	t.Helper()
 	suite := &testsuite.WorkflowTestSuite{}
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	s := &laneScene{t: t, env: suite.NewTestWorkflowEnvironment(), answers: map[string]release.Submission{}, errors: map[string]string{}}
+	s := &laneScene{t: t, world: activitiestest.New(1, "a"), env: suite.NewTestWorkflowEnvironment(), answers: map[string]release.Submission{}, errors: map[string]string{}}
 	s.env.SetDetachedChildWait(false)
 	s.env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: lane.WorkflowID(), TaskQueue: workflows.TaskQueue})
 	s.env.RegisterWorkflowWithOptions(workflows.Lane, workflow.RegisterOptions{Name: workflows.LaneType})
 	s.env.RegisterWorkflowWithOptions(s.stub, workflow.RegisterOptions{Name: workflows.ReleaseType})
+	s.env.RegisterActivity(&activities.Record{Journal: s.world.Journal})
 	play(s)
 	s.env.ExecuteWorkflow(workflows.LaneType, workflows.LaneInput{Lane: lane, State: state})
 	return s, s.env.GetWorkflowError()
+}
+
+func TestLaneThatBeginsAnewGoesOnFromWhatIsRecorded(t *testing.T) {
+	stable := map[string]release.Revision{"web": {ID: "web-41"}}
+	s, _ := inLane(t, workflows.LaneState{}, func(s *laneScene) {
+		last := release.ID{Lane: lane, Number: 41}
+		for _, err := range []error{
+			s.world.Journal.SaveStable(t.Context(), last, stable),
+			s.world.Journal.SaveProgress(t.Context(), release.Summary{ID: last, Phase: release.Completed}, nil),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.submit(1, "a")
+		s.at(2, func() { s.env.CancelWorkflow() })
+	})
+	if got := s.answers["a"].Release.Number; got != 42 {
+		t.Errorf("the next release has number %d, want 42", got)
+	}
+	if len(s.started) != 1 || s.started[0].Stable["web"].ID != "web-41" {
+		t.Errorf("started %+v, want one release that is compared with web-41", s.started)
+	}
+}
+
+func TestLaneThatBeginsAnewWaitsForAReleaseThatIsStillThere(t *testing.T) {
+	s, _ := inLane(t, workflows.LaneState{}, func(s *laneScene) {
+		last := release.ID{Lane: lane, Number: 41}
+		if err := s.world.Journal.SaveProgress(t.Context(), release.Summary{ID: last, Phase: release.Ramping}, nil); err != nil {
+			t.Fatal(err)
+		}
+		s.submit(1, "a")
+		s.at(2, func() { s.env.CancelWorkflow() })
+	})
+	if a := s.answers["a"]; a.Answer != release.Queued || a.Release.Number != 42 {
+		t.Errorf("answered %+v, want release 42 to wait", a)
+	}
+	if len(s.started) != 0 {
+		t.Errorf("started %+v beside a release that is under way", s.started)
+	}
 }
 
 // at does something at a second.

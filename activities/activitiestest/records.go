@@ -119,6 +119,7 @@ type Journal struct {
 	summaries    []release.Summary
 	entries      []written
 	routes       map[string][]release.Route
+	stable       map[release.Lane]map[string]release.Revision
 	instructions []Told
 }
 
@@ -207,6 +208,24 @@ func (j *Journal) SaveProgress(_ context.Context, summary release.Summary, entri
 // SaveRoutes keeps a unit's routes.
 func (j *Journal) SaveRoutes(_ context.Context, unit string, routes []release.Route) error {
 	return j.write(func() { j.routes[unit] = routes })
+}
+
+// SaveStable keeps what serves a lane.
+func (j *Journal) SaveStable(_ context.Context, id release.ID, stable map[string]release.Revision) error {
+	return j.write(func() { j.stable[id.Lane] = stable })
+}
+
+// Lane is what is kept of a lane.
+func (j *Journal) Lane(_ context.Context, lane release.Lane) (newest *release.Summary, stable map[string]release.Revision, err error) {
+	err = j.write(func() {
+		stable = j.stable[lane]
+		for _, summary := range j.summaries {
+			if summary.ID.Lane == lane && (newest == nil || summary.ID.Number >= newest.ID.Number) {
+				newest = &summary
+			}
+		}
+	})
+	return newest, stable, err
 }
 
 // SaveInstruction keeps an instruction.

@@ -48,7 +48,7 @@ func New(gateways int, units ...string) *World {
 	w.Gateways = newGateways(w, gateways, units)
 	w.Rules = &Rules{}
 	w.Ledger = &Ledger{world: w}
-	w.Journal = &Journal{world: w, routes: map[string][]release.Route{}}
+	w.Journal = &Journal{world: w, routes: map[string][]release.Route{}, stable: map[release.Lane]map[string]release.Revision{}}
 	return w
 }
 
