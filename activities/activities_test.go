@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"maps"
@@ -128,6 +129,29 @@ func TestRoutesOfTheSameReleaseHaveTheSameSaltAndRefusalsAreFinal(t *testing.T) 
 	world.Gateways.Away("a/gateway-1", true)
 	_, err = apply(3)
 	again(t, err)
+}
+
+func TestALapsedLeaseIsFinalAndNoCause(t *testing.T) {
+	lapsed := fmt.Errorf("gateway a-2: route t/a/e/web: %w", release.ErrLapsed)
+	traffic := &activities.Traffic{Router: refusing{errors.Join(errors.New("gateway a-1 unreachable"), lapsed)}}
+	for _, name := range []string{"Apply", "Check"} {
+		_, err := do[activities.RouteResult](t, traffic, name, activities.RouteInput{Unit: "a"})
+		if final := finally(t, err, activities.TypeLapsed); !strings.Contains(final.Message(), "t/a/e/web") {
+			t.Errorf("%s: %v, want the route's name in it", name, err)
+		}
+		if cause, ok := activities.CauseOf(err); ok {
+			t.Errorf("%s: the cause is %+v, but the ramp only begins again", name, cause)
+		}
+	}
+}
+
+// refusing is a unit whose gateways answer with an error.
+type refusing struct{ err error }
+
+func (r refusing) Check(context.Context, string, []release.Route) error { return r.err }
+
+func (r refusing) Apply(context.Context, string, []release.Route) ([]release.Receipt, error) {
+	return nil, r.err
 }
 
 func TestDecisionThatIsNotRecordedIsNone(t *testing.T) {

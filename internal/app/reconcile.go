@@ -64,6 +64,9 @@ func (a *App) reconcileGateway(ctx context.Context, unit string, gateway *admin.
 	var missing []release.Route
 	for _, route := range wanted {
 		if version, there := has[route.Key]; (!there && (route.Stable != nil || route.Canary != nil)) || (there && version < route.Version) {
+			// What is stored holds without a lease and was served by every gateway, so a lease of an older
+			// version that ran out on this one alone is no reason to stay behind.
+			route.Fresh = true
 			missing = append(missing, route)
 		}
 	}

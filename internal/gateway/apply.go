@@ -19,8 +19,9 @@ func byKey(a, b *route) int { return cmp.Compare(a.doc.Key, b.doc.Key) }
 // change, and does not renew its lease.
 //
 // It fails as [release.ErrConflict] for an older version, for other content at the same version, and
-// for a path that belongs to another route; as [ErrInvalid] for a route that cannot be served; and as
-// [ErrNotSaved] when the state cannot be written. A change that does nothing but take weight from a
+// for a path that belongs to another route; as [release.ErrLapsed] for a repetition of a version whose
+// lease has run out, and for more weight of its release, unless the route is Fresh; as [ErrInvalid] for
+// a route that cannot be served; and as [ErrNotSaved] when the state cannot be written. A change that does nothing but take weight from a
 // canary never fails for the disk: it is in force first and written afterwards.
 func (g *Gateway) Apply(routes []release.Route) (release.Receipt, error) {
 	docs, err := newDocuments(routes)
@@ -66,7 +67,7 @@ func (g *Gateway) Check(routes []release.Route) error {
 	if err != nil {
 		return err
 	}
-	_, err = g.table.Load().plan(docs)
+	_, err = g.table.Load().plan(docs, g.uptime())
 	return err
 }
 
@@ -98,7 +99,7 @@ func (g *Gateway) change(docs []*document, written bool) (done bool, on *table, 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := g.table.Load()
-	changed, err := t.plan(docs)
+	changed, err := t.plan(docs, g.uptime())
 	if err != nil {
 		return false, t, err
 	}

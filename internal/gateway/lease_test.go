@@ -73,15 +73,100 @@ func TestARenewedLeaseHoldsAndALapsedOneNeverRevives(t *testing.T) {
 		if err := g.Renew([]string{testKey}, 1, time.Minute); !errors.Is(err, release.ErrConflict) {
 			t.Errorf("renewal of a lapsed lease: %v", err)
 		}
-		mustApply(t, g, testRoute(1, most)) // a repetition is no new lease either
+		// A repetition is no new lease either, and who repeats must learn that the weight is gone.
+		if _, err := g.Apply([]release.Route{testRoute(1, most)}); !errors.Is(err, release.ErrLapsed) {
+			t.Errorf("repetition of a lapsed version: %v", err)
+		}
 		if canaryServes(g) {
 			t.Error("a lapsed canary was revived")
 		}
-		mustApply(t, g, testRoute(2, most))
+		mustApply(t, g, testRoute(2, most, fresh))
 		if !canaryServes(g) {
-			t.Error("a new version does not bring the canary back")
+			t.Error("a new ramp does not bring the canary back")
 		}
 	})
+}
+
+func fresh(r *release.Route) { r.Fresh = true }
+
+func TestOnlyANewRampRaisesOverALapsedLease(t *testing.T) {
+	// Two more of the group, of which one never lapses.
+	held := placed("held", "", "/held")
+	for _, test := range []struct {
+		name   string
+		next   release.Route
+		lapsed bool
+	}{
+		{"a raise that was decided before the lapse", testRoute(2, most), true},
+		{"the cutover", testRoute(2, weight(release.FullWeight)), true},
+		{"no more weight than before, under a new version", testRoute(2), true},
+		{"a repetition of the lapsed version", testRoute(1), true},
+		{"a repetition that calls itself a new ramp", testRoute(1, fresh), true},
+		{"the beginning of a new ramp", testRoute(2, most, fresh), false},
+		{"the way back", testRoute(2, weight(0)), false},
+		{"the canary of another release", testRoute(2, most, func(r *release.Route) { r.Release = "demo/hello/production/3" }), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g, err := New(Options{Name: "gw", Transport: everybody}) // no Run: no timer notices the lapse
+				if err != nil {
+					t.Fatal(err)
+				}
+				mustApply(t, g, testRoute(1))
+				mustApply(t, g, testRoute(1)) // while the lease holds, a repetition is no change
+				pass(30 * time.Second)
+				before := g.table.Load().digest
+				list := []release.Route{held, test.next}
+				checked := g.Check(list)
+				_, err = g.Apply(list)
+				if (checked == nil) != (err == nil) {
+					t.Errorf("check says %v, apply %v", checked, err)
+				}
+				if !test.lapsed {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if s := g.State().Routes[1]; s.Weight != test.next.Weight || s.Lapsed {
+						t.Errorf("state %+v, want weight %s", s, test.next.Weight)
+					}
+					return
+				}
+				if !errors.Is(err, release.ErrLapsed) || !strings.Contains(err.Error(), testKey) {
+					t.Errorf("error %v, want ErrLapsed that names %s", err, testKey)
+				}
+				if g.State().Digest != before {
+					t.Error("a refused list was applied in part")
+				}
+			})
+		})
+	}
+}
+
+func TestALapsedLeaseIsRememberedOverARestart(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	g := newTestGateway(t, Options{StateDir: dir, Now: func() time.Time { return now }, Transport: everybody})
+	mustApply(t, g, testRoute(1))
+	again, _ := restarted(t, dir, now.Add(time.Minute))
+	if _, err := again.Apply([]release.Route{testRoute(2, most)}); !errors.Is(err, release.ErrLapsed) {
+		t.Errorf("a raise after the restart: %v", err)
+	}
+	mustApply(t, again, testRoute(2, most, fresh))
+}
+
+func TestFreshIsNoPartOfTheState(t *testing.T) {
+	g := newTestGateway(t, Options{StateDir: t.TempDir(), Transport: everybody})
+	first := mustApply(t, g, testRoute(1, fresh))
+	if again := mustApply(t, g, testRoute(1)); again.Digest != first.Digest {
+		t.Error("the same route without Fresh is another one")
+	}
+	want, err := Digest([]release.Route{testRoute(1)})
+	if err != nil || first.Digest != want {
+		t.Errorf("digest %s, want %s: %v", first.Digest, want, err)
+	}
+	if s := g.State().Routes[0]; s.Route.Fresh {
+		t.Error("the state says Fresh long after the change")
+	}
 }
 
 func TestARenewalIsForAllOrNone(t *testing.T) {

@@ -26,7 +26,9 @@ const (
 
 // document is a route as it was given, checked and encoded.
 type document struct {
+	// Route never says Fresh, which is about the change and not about what is served from then on.
 	release.Route
+	fresh      bool
 	host, path string // as they are matched
 	encoded    []byte
 	digest     [sha256.Size]byte
@@ -37,12 +39,14 @@ func newDocument(r release.Route) (*document, error) {
 	if err := errors.Join(r.Check(), checkLimits(r)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	fresh := r.Fresh
+	r.Fresh = false
 	encoded, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode route %s: %w", ErrInvalid, r.Key, err)
 	}
 	// Decoding the encoded form cuts every tie to the caller's slices and pointers.
-	d := &document{encoded: encoded, digest: sha256.Sum256(encoded)}
+	d := &document{encoded: encoded, digest: sha256.Sum256(encoded), fresh: fresh}
 	if err := json.Unmarshal(encoded, &d.Route); err != nil {
 		return nil, fmt.Errorf("%w: decode route %s: %w", ErrInvalid, r.Key, err)
 	}
@@ -125,6 +129,12 @@ func (r *route) weight(uptime time.Duration) (w release.Weight, expired bool) {
 		return r.doc.Weight, false
 	}
 	return release.NoWeight, true
+}
+
+// lapsed says that the lease ran out, whether or not anybody has noticed.
+func (r *route) lapsed(uptime time.Duration) bool {
+	_, expired := r.weight(uptime)
+	return expired
 }
 
 // targets says whether the route may still send requests to a revision.

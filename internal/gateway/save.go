@@ -131,7 +131,7 @@ func (g *Gateway) restore(content []byte) error {
 		}
 	}
 	empty := g.table.Load()
-	changed, err := empty.plan(docs)
+	changed, err := empty.plan(docs, 0)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -58,8 +59,9 @@ func hostName(host string) string {
 }
 
 // plan returns those of the documents that change something, or why they may not: an older version,
-// the same version with other content, or a path that belongs to another route.
-func (t *table) plan(docs []*document) ([]*document, error) {
+// the same version with other content, weight for a canary whose lease ran out, or a path that belongs
+// to another route.
+func (t *table) plan(docs []*document, uptime time.Duration) ([]*document, error) {
 	var changed []*document
 	merged := make(map[string]*document, len(t.routes)+len(docs))
 	for key, r := range t.routes {
@@ -75,8 +77,16 @@ func (t *table) plan(docs []*document) ([]*document, error) {
 			case d.Version == old.doc.Version && !same:
 				return nil, fmt.Errorf("%w: route %s has other content at version %d; a change needs a higher version",
 					release.ErrConflict, d.Key, d.Version)
+			case same && old.lapsed(uptime):
+				// Whoever repeats it believes that the weight is in force.
+				return nil, fmt.Errorf("%w: route %s returned to stable at version %d, and only a new ramp brings the canary back",
+					release.ErrLapsed, d.Key, d.Version)
 			case same:
 				continue
+			case d.Weight > release.NoWeight && !d.fresh && d.Release == old.doc.Release && old.lapsed(uptime):
+				// A raise that was decided before the lapse: nobody has watched the canary since.
+				return nil, fmt.Errorf("%w: route %s returned to stable at version %d, so version %d may not raise it to %s without a new ramp",
+					release.ErrLapsed, d.Key, old.doc.Version, d.Version, d.Weight)
 			}
 		}
 		merged[d.Key] = d

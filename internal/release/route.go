@@ -24,7 +24,8 @@ type Route struct {
 	// Lease is how long the weight holds without renewal, counted by the gateway from when it
 	// applied the route. 0 is allowed at 0 and 100 % only.
 	Lease Duration `json:"lease,omitempty"`
-	// Fresh marks the first weight of a ramp: it may be applied where this release's lease has run out.
+	// Fresh begins a ramp: the route may be applied where the lease of this release has run out. It
+	// is about the change and no part of the state, so routes that differ in nothing else are the same.
 	Fresh bool `json:"fresh,omitempty"`
 	// Release is the release the canary belongs to, Salt its secret for the draw: random per
 	// release, so that who is drawn first changes from release to release.

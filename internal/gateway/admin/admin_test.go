@@ -299,6 +299,34 @@ func TestAFleetSaysWhoDidNotApply(t *testing.T) {
 	}
 }
 
+func TestALapsedLeaseReachesTheCallerThroughAFleet(t *testing.T) {
+	var later atomic.Int64
+	clock := func() time.Time { return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(later.Load())) }
+	_, lapsed := start(t, "gw-lapsed", gateway.Options{Now: clock})
+	_, other := start(t, "gw-other", gateway.Options{})
+	fleet, err := NewFleet(Unit{Name: "one", Gateways: []*Client{other, lapsed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	if _, err := fleet.Apply(ctx, "one", []release.Route{testRoute(1, 500)}); err != nil {
+		t.Fatal(err)
+	}
+	later.Store(int64(time.Minute))
+	raise := testRoute(2, 2000)
+	receipts, err := fleet.Apply(ctx, "one", []release.Route{raise})
+	if !errors.Is(err, release.ErrLapsed) || errors.Is(err, release.ErrConflict) || !strings.Contains(err.Error(), testKey) || len(receipts) != 1 {
+		t.Errorf("a raise over a lapsed lease: %d receipts, %v; want ErrLapsed that names the route", len(receipts), err)
+	}
+	if err := lapsed.Check(ctx, []release.Route{raise}); !errors.Is(err, release.ErrLapsed) {
+		t.Errorf("check: %v", err)
+	}
+	raise.Version, raise.Fresh = 3, true
+	if _, err := fleet.Apply(ctx, "one", []release.Route{raise}); err != nil {
+		t.Errorf("a new ramp: %v", err)
+	}
+}
+
 func TestASlowGatewayDelaysNobodysEvidence(t *testing.T) {
 	g, quick := start(t, "quick", gateway.Options{Transport: refuse{}})
 	if _, err := g.Apply([]release.Route{testRoute(1, release.FullWeight)}); err != nil {

@@ -209,7 +209,7 @@ func problemError(status int, content []byte) error {
 		return fmt.Errorf("%w: status %d: %.200q", ErrUnreachable, status, content)
 	}
 	kinds := map[string]error{
-		codeConflict: release.ErrConflict, codeNotFound: release.ErrNotFound, codeInvalid: gateway.ErrInvalid,
+		codeConflict: release.ErrConflict, codeLapsed: release.ErrLapsed, codeNotFound: release.ErrNotFound, codeInvalid: gateway.ErrInvalid,
 		codeNotSaved: gateway.ErrNotSaved, codeUnauthorized: ErrUnauthorized, codeUnfinished: context.DeadlineExceeded,
 	}
 	return &remoteError{p.Detail, kinds[p.Code]}

@@ -164,6 +164,8 @@ func finish(w http.ResponseWriter, value any, err error) {
 func fail(w http.ResponseWriter, err error) {
 	status, code := http.StatusInternalServerError, codeInternal
 	switch {
+	case errors.Is(err, release.ErrLapsed):
+		status, code = http.StatusPreconditionFailed, codeLapsed
 	case errors.Is(err, release.ErrConflict):
 		status, code = http.StatusConflict, codeConflict
 	case errors.Is(err, release.ErrNotFound):

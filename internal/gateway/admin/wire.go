@@ -43,6 +43,7 @@ type problem struct {
 // The codes of problems. Clients turn them back into the errors they came from.
 const (
 	codeConflict     = "conflict"
+	codeLapsed       = "lapsed"
 	codeNotFound     = "not_found"
 	codeInvalid      = "invalid"
 	codeNotSaved     = "not_saved"
