@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -148,8 +149,30 @@ func inWorkingCopy(ctx context.Context, repositories Repositories, parent, repos
 		return manifestError(release.Problems{{
 			File: ManifestFile, Path: "components." + component.Name + ".path",
 			Message: fmt.Sprintf("the commit has no folder %q", component.Path),
-			Fix:     "write the component's folder relative to the root of the repository",
+			Fix:     "write the component's folder relative to the root of the repository; there are " + foldersIn(root),
 		}})
 	}
 	return do(dir)
+}
+
+// mostFolders bounds how many folders an error lists.
+const mostFolders = 30
+
+// foldersIn lists what a component's path could have been: the root and the folders of the first two levels.
+func foldersIn(root string) string {
+	found := []string{"."}
+	for _, pattern := range []string{"*", "*/*"} {
+		// The patterns are well-formed, which is all that Glob complains of.
+		matches, _ := filepath.Glob(filepath.Join(root, pattern))
+		for _, match := range matches {
+			name, err := filepath.Rel(root, match)
+			if info, statErr := os.Stat(match); err == nil && statErr == nil && info.IsDir() && !strings.HasPrefix(name, ".") {
+				found = append(found, filepath.ToSlash(name))
+			}
+		}
+	}
+	if len(found) > mostFolders {
+		found = append(found[:mostFolders], "others")
+	}
+	return strings.Join(found, ", ")
 }

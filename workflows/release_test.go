@@ -178,7 +178,7 @@ func TestGateEndsTheReleaseBeforeTraffic(t *testing.T) {
 		{"a component whose folder is missing", func(s *scene) {
 			s.push(v2, func(spec *release.Spec) { spec.Components[1].Path = "nowhere" })
 			s.world.Source.Empty(v2, "nowhere")
-		}, release.Refused, release.CauseManifest, []string{`no folder "nowhere"`}},
+		}, release.Refused, release.CauseManifest, []string{`no folder "nowhere"`, "there are ., "}},
 		{"a path that belongs to somebody else", func(s *scene) {
 			s.world.Gateways.Seize("a", "other/app/production/web", "/taken")
 			s.push(v2, func(spec *release.Spec) { spec.Components[0].Ingress.Path = "/taken" })

@@ -94,7 +94,7 @@ func environmentFields() []Field {
 			Meaning: "The traffic to expect. The instances must carry it, at what one of them was found to carry. 0/s asks for nothing."},
 		{Path: "environments.*.ramp", Meaning: "The way of the traffic to the new revision."},
 		{Path: "environments.*.ramp.steps", Default: "[1%, 5%, 20%, 50%]", Example: "[1%, 5%, 20%, 50%]",
-			Meaning: "Rising weights over 0 % and up to 50 %; the cutover to 100 % follows the last. [] cuts over at once."},
+			Meaning: "Rising weights over 0 % and up to 50 %; the cutover to 100 % follows the last. [] leaves only a first release, which has nothing to be compared with; the built-in rules refuse it later."},
 		{Path: "environments.*.ramp.bake", Default: "2m", Min: "0s", Max: "24h", Meaning: "The least time at each step. A step also needs its evidence."},
 		{Path: "environments.*.ramp.patience", Default: "30m", Min: "1s", Max: "168h",
 			Meaning: "The longest time at one step without enough evidence to go on; after it the release rolls back. At least bake."},
