@@ -201,8 +201,8 @@ func TestProblemsNameNothingThatLiesBehind(t *testing.T) {
 	g := newTestGateway(t, Options{})
 	mustApply(t, g,
 		testRoute(1, weight(0)),
-		testRoute(1, func(r *release.Route) {
-			r.Key, r.Ingress.Path, r.Stable, r.Canary, r.Weight = "demo/hello/production/none", "/none", nil, nil, 0
+		testRoute(1, weight(0), func(r *release.Route) {
+			r.Key, r.Ingress.Path, r.Stable = "demo/hello/production/none", "/none", nil
 		}))
 	base := serve(t, g)
 	for _, test := range []struct {
@@ -211,7 +211,7 @@ func TestProblemsNameNothingThatLiesBehind(t *testing.T) {
 	}{
 		{"an unknown path is not found", "/elsewhere", 404},
 		{"a longer segment is another path", "/website", 404},
-		{"a route without revisions serves nothing", "/none/x", 503},
+		{"a route whose only revision has no weight serves nothing", "/none/x", 503},
 		{"an instance that refuses is a bad gateway", "/web", 502},
 	} {
 		t.Run(test.name, func(t *testing.T) {

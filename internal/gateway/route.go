@@ -34,6 +34,10 @@ type document struct {
 	digest     [sha256.Size]byte
 }
 
+// gone says that the route was taken back to nothing. It stays for its version, so that an older one
+// is still refused, and holds no place: its path is free for others.
+func (d *document) gone() bool { return d.Stable == nil && d.Canary == nil }
+
 // newDocument checks a route and brings it into the one form it is compared, hashed and stored in.
 func newDocument(r release.Route) (*document, error) {
 	if err := errors.Join(r.Check(), checkLimits(r)); err != nil {

@@ -98,11 +98,15 @@ func (t *table) plan(docs []*document, uptime time.Duration) ([]*document, error
 	return changed, checkOwners(merged, changed)
 }
 
-// checkOwners refuses a path that two routes claim for the same host.
+// checkOwners refuses a path that two routes claim for the same host. It looks at the routes as they
+// will be, so one list may give a path from one route to another.
 func checkOwners(merged map[string]*document, changed []*document) error {
 	type place struct{ host, path string }
 	owners := make(map[place]string, len(merged))
 	for key, d := range merged {
+		if d.gone() {
+			continue
+		}
 		at := place{d.host, d.path}
 		if first, second := owners[at], key; first != "" {
 			// Name the one that was there before, whichever the map gave first.
@@ -121,6 +125,9 @@ func checkOwners(merged map[string]*document, changed []*document) error {
 func newTable(routes map[string]*route, old *table) *table {
 	t := &table{routes: routes, paths: make(map[string]map[string]*route, len(routes)), bells: map[string]*bell{}}
 	for _, r := range routes {
+		if r.doc.gone() {
+			continue
+		}
 		t.longest = max(t.longest, len(r.doc.path))
 		hosts := t.paths[r.doc.path]
 		if hosts == nil {

@@ -122,6 +122,76 @@ func TestRoutesMayTradePlacesInOneApply(t *testing.T) {
 	}
 }
 
+// gone takes a route back to nothing.
+func gone(r release.Route, version int64) release.Route {
+	r.Version, r.Stable, r.Canary, r.Weight, r.Lease = version, nil, nil, release.NoWeight, 0
+	return r
+}
+
+func TestAPathIsFreeOnceItsRouteIsGone(t *testing.T) {
+	first, second := placed("first", "", "/rail"), placed("second", "", "/rail/")
+	second.Version = 9
+	for _, test := range []struct {
+		name     string
+		calls    [][]release.Route
+		conflict string // the owner that the last call's error names
+		owner    string // who serves the path; "" is nobody
+	}{
+		{"a route without revisions serves nothing", [][]release.Route{{first}, {gone(first, 2)}}, "", ""},
+		{"another may take its path", [][]release.Route{{first}, {gone(first, 2)}, {second}}, "", second.Key},
+		{"one list may give the path to another", [][]release.Route{{first}, {second, gone(first, 2)}}, "", second.Key},
+		{"its version is kept", [][]release.Route{{first}, {gone(first, 3)}, {first}}, "too late", ""},
+		{"it may come back", [][]release.Route{{first}, {gone(first, 2)}, {revised(first, 3)}}, "", first.Key},
+		{
+			"it may not come back to a path that another has taken",
+			[][]release.Route{{first}, {gone(first, 2)}, {second}, {revised(first, 3)}},
+			"belongs to route " + second.Key, second.Key,
+		},
+		{
+			"it may come back elsewhere",
+			[][]release.Route{{first}, {gone(first, 2)}, {second}, {moved(first, 3, "/elsewhere")}}, "", second.Key,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			g := newTestGateway(t, Options{StateDir: dir})
+			for i, list := range test.calls {
+				checked := g.Check(list)
+				_, err := g.Apply(list)
+				if (checked == nil) != (err == nil) {
+					t.Errorf("check says %v, apply %v", checked, err)
+				}
+				if i < len(test.calls)-1 || test.conflict == "" {
+					if err != nil {
+						t.Fatal(err)
+					}
+				} else if !errors.Is(err, release.ErrConflict) || !strings.Contains(err.Error(), test.conflict) {
+					t.Errorf("error %v, want a conflict that says %q", err, test.conflict)
+				}
+			}
+			for name, g := range map[string]*Gateway{"now": g, "after a restart": newTestGateway(t, Options{StateDir: dir})} {
+				owner := ""
+				if r := g.table.Load().lookup("", "/rail"); r != nil {
+					owner = r.doc.Key
+				}
+				if owner != test.owner {
+					t.Errorf("%s: /rail belongs to %q, want %q", name, owner, test.owner)
+				}
+			}
+		})
+	}
+}
+
+func revised(r release.Route, version int64) release.Route {
+	r.Version = version
+	return r
+}
+
+func moved(r release.Route, version int64, path string) release.Route {
+	r.Version, r.Ingress.Path = version, path
+	return r
+}
+
 func TestDigestIsThatOfTheDesiredRoutes(t *testing.T) {
 	g := newTestGateway(t, Options{})
 	a, b := placed("a", "", "/a"), testRoute(3)
