@@ -57,6 +57,7 @@ func (r *run) end(s *stopped) (release.Outcome, error) {
 	}
 	r.status.Cause = &s.Cause
 	r.stop = s
+	r.note(s.Cause.Message, s.Cause.Details...)
 	r.leave()
 	if next == release.RollingBack {
 		r.rollBack()

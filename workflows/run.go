@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -84,8 +85,29 @@ func (r *run) pass(phase release.Phase, do func(workflow.Context) error) error {
 // enter changes the phase where everybody sees it.
 func (r *run) enter(phase release.Phase) {
 	r.status.Phase, r.status.Since = phase, workflow.Now(r.base)
-	r.note(phaseSentence(phase))
+	if !r.passesBy(phase) {
+		r.note(phaseSentence(phase))
+	}
 	r.show()
+}
+
+// passesBy says whether a phase has nothing to do, and so nothing to tell.
+func (r *run) passesBy(phase release.Phase) bool {
+	changed := len(r.plan.Changed()) > 0
+	switch phase {
+	case release.Deploying, release.CuttingOver, release.Watching:
+		return !changed
+	case release.Verifying:
+		return !slices.ContainsFunc(r.plan.Changed(), func(m release.Move) bool { return len(m.Cases) > 0 })
+	case release.Pressing:
+		return !changed || r.plan.Pressure == nil
+	case release.Approving:
+		return !changed || r.plan.Approval == nil || r.plan.Approval.Before != release.BeforeRamp
+	case release.Ramping:
+		return len(r.plan.Steps) == 0
+	default:
+		return false
+	}
 }
 
 // proceed waits while the release is paused, and says when it has to stop instead.
