@@ -199,10 +199,13 @@ func isClosed(c <-chan struct{}) bool {
 // raise writes the deployment down, unpacks it and has it supervised, as far as that is not done yet.
 func (r *Runtime) raise(ctx context.Context, g *group, d Deployment, progress func(string)) error {
 	mine, its := d, g.deployment
-	mine.Revision.Commit, its.Revision.Commit = "", "" // no part of what a revision is
+	// No part of what a revision is: a release that changes nothing but the way in runs the same one.
+	mine.Revision.Commit, its.Revision.Commit = "", ""
+	mine.Revision.Ingress, its.Revision.Ingress = release.Ingress{}, release.Ingress{}
 	if !reflect.DeepEqual(mine, its) {
 		return fmt.Errorf("%w: the revision runs already, with another configuration", release.ErrConflict)
 	}
+	g.update(func() { g.ingress = d.Revision.Ingress })
 	if _, err := os.Stat(g.stateFile()); err != nil {
 		g.update(func() {
 			g.desired = true

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -52,6 +53,27 @@ func TestDeployBringsUpEveryInstance(t *testing.T) {
 	}
 	if !allHealthy(r.Instances()) {
 		t.Error("a deployment that was refused ended what runs")
+	}
+}
+
+func TestARevisionMayBeGivenAnotherWayIn(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, dir)
+	d := deployment("serve")
+	d.Revision.Ingress = release.Ingress{Path: "/old"}
+	first := deploy(t, r, d)
+	before := pids(r.Instances())
+	d.Revision.Ingress = release.Ingress{Host: "shop.example", Path: "/new", Pins: []release.Pin{{Header: "X-Try", Values: []string{"yes"}}}}
+	second := deploy(t, r, d)
+	if !slices.Equal(first.Endpoints, second.Endpoints) || !slices.Equal(pids(r.Instances()), before) {
+		t.Errorf("deployed at %v, with another way in at %v; want the same processes", first, second)
+	}
+	var kept groupState
+	if err := readJSON(filepath.Join(r.groupDir(d.Key()), "deployment.json"), &kept); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(kept.Deployment.Revision, d.Revision) {
+		t.Errorf("kept %+v, want the newest, %+v", kept.Deployment.Revision, d.Revision)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 // group is a deployment and its instances.
@@ -24,9 +26,12 @@ type group struct {
 	// mu guards what follows, and what changes in the instances.
 	mu         sync.Mutex
 	deployment Deployment
-	instances  []*instance
-	desired    bool
-	published  bool
+	// ingress is the way in that the revision was last given. It is kept apart because it changes
+	// while instances run, and the rest of the deployment never does.
+	ingress   release.Ingress
+	instances []*instance
+	desired   bool
+	published bool
 	// cause is why the deployment is ending, when that is a failure.
 	cause error
 	// changed is closed, and replaced, when an instance's state has changed.
@@ -36,7 +41,7 @@ type group struct {
 // newGroup is a deployment that nothing has been done for yet.
 func (r *Runtime) newGroup(key Key, d Deployment) *group {
 	return &group{
-		key: key, dir: r.groupDir(key), deployment: d, turn: make(chan struct{}, 1),
+		key: key, dir: r.groupDir(key), deployment: d, ingress: d.Revision.Ingress, turn: make(chan struct{}, 1),
 		retire: make(chan struct{}), gone: make(chan struct{}), halt: make(chan struct{}), idle: make(chan struct{}),
 		changed: make(chan struct{}),
 	}

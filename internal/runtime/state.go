@@ -50,6 +50,7 @@ func (i *instance) tempDir() string { return filepath.Join(i.dir(), "tmp") }
 func (g *group) save() error {
 	g.mu.Lock()
 	state := groupState{Version: stateVersion, Deployment: g.deployment, Desired: g.desired, Published: g.published}
+	state.Deployment.Revision.Ingress = g.ingress
 	g.mu.Unlock()
 	return writeJSON(g.stateFile(), state)
 }
