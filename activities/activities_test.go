@@ -162,6 +162,38 @@ func TestDecisionThatIsNotRecordedIsNone(t *testing.T) {
 	again(t, err)
 }
 
+func TestDeployEndsWhereARevisionRunsWithAnotherConfiguration(t *testing.T) {
+	for name, c := range map[string]struct {
+		err   error
+		final bool
+	}{
+		"another configuration stays one however often it is tried": {fmt.Errorf("it runs already: %w", release.ErrConflict), true},
+		"a runtime that is away may be back":                        {errors.New("connection refused"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := do[activities.DeployResult](t, &activities.Deploy{Runtime: failing{c.err}}, "Deploy",
+				activities.DeployInput{Unit: "a", Lane: lane, Revision: release.Revision{ID: "web-1"}})
+			if !c.final {
+				again(t, err)
+				return
+			}
+			cause, ok := activities.CauseOf(finally(t, err, activities.TypeGate))
+			if !ok || cause.Kind != release.CauseHealth || !strings.Contains(cause.Message, "it runs already") {
+				t.Errorf("the cause is %+v, want the runtime's words", cause)
+			}
+		})
+	}
+}
+
+// failing is a runtime that deploys nothing.
+type failing struct{ err error }
+
+func (f failing) Deploy(context.Context, string, release.Lane, release.Revision, func(string)) (activities.DeployReport, error) {
+	return activities.DeployReport{}, f.err
+}
+
+func (f failing) Retire(context.Context, string, release.Lane, string) error { return f.err }
+
 func TestRetireWaitsForRoutesOnly(t *testing.T) {
 	for name, c := range map[string]struct {
 		drain   error

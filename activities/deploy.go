@@ -11,7 +11,8 @@ import (
 // Runtime runs revisions, several of a component side by side.
 type Runtime interface {
 	// Deploy makes sure that the revision's instances run in the unit and are healthy. A revision
-	// that does not become healthy is reported in Failure; an error means that it could not be judged.
+	// that does not become healthy is reported in Failure; [release.ErrConflict] is one that runs
+	// already, with another configuration; any other error means that it could not be judged.
 	Deploy(ctx context.Context, unit string, lane release.Lane, revision release.Revision, progress func(string)) (DeployReport, error)
 	// Retire ends the revision's instances. A revision that does not run is no error.
 	Retire(ctx context.Context, unit string, lane release.Lane, revision string) error
@@ -50,11 +51,17 @@ type DeployResult struct {
 }
 
 // Deploy runs a revision beside the others, without traffic. It fails finally as [TypeGate] when
-// the revision does not become healthy.
+// the revision does not become healthy, or runs already with another configuration.
 func (d *Deploy) Deploy(ctx context.Context, in DeployInput) (DeployResult, error) {
 	say, stop := beat(ctx)
 	defer stop()
 	report, err := d.Runtime.Deploy(ctx, in.Unit, in.Lane, in.Revision, say)
+	if errors.Is(err, release.ErrConflict) {
+		return DeployResult{}, gateFailed(release.Cause{
+			Kind:    release.CauseHealth,
+			Message: fmt.Sprintf("%s cannot be deployed in unit %s: %s", in.Revision.ID, in.Unit, err),
+		})
+	}
 	if err := ended(ctx, err); err != nil {
 		return DeployResult{}, fmt.Errorf("deploy %s in unit %s: %w", in.Revision.ID, in.Unit, err)
 	}
