@@ -62,6 +62,11 @@ func TestLeaseThatRunsOutWhilePeopleAreAskedNeverLeavesTheCanaryUnwatched(t *tes
 			p.on("note: paused", time.Minute, func() { p.world.Gateways.Expire("a") })
 			p.on("note: paused", 2*time.Minute, func() { p.tell(workflows.UpdateResume, release.Instruction{}) })
 		}},
+		{"while the rules are away", nil, func(p *playing) {
+			p.world.Once("weight web in b: 50%", func() { p.world.Rules.Away(true) })
+			p.on("weight web in b: 50%", 20*time.Second, func() { p.world.Gateways.Expire("a") })
+			p.on("weight web in b: 50%", time.Minute, func() { p.world.Rules.Away(false) })
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inScene(t, func(s *scene) {

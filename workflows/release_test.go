@@ -145,9 +145,31 @@ func TestAlarmInTheLastMomentDoesNotUndoTheEnd(t *testing.T) {
 		r := s.begin(2, v2)
 		s.world.Once("weight web in b: 100%", func() {
 			// The first final route: from here on the predecessor goes.
-			r.on("weight web in a: 0%", 0, r.alarm)
+			r.on("weight web in a: 0%", 0, func() {
+				r.alarm()
+				r.tell(workflows.UpdateRollback, release.Instruction{})
+			})
 		})
 		r.end(release.Completed)
+		if got := r.refused[workflows.UpdateRollback]; !strings.Contains(got, "being completed") {
+			t.Errorf("a rollback in the last moment was answered %q, want a refusal: the predecessor goes", got)
+		}
+	})
+}
+
+func TestPromotionOfAStepIsForThatStepAlone(t *testing.T) {
+	inScene(t, func(s *scene) {
+		s.live()
+		r := s.begin(2, v2)
+		r.on("note: step 2 of 4", time.Second, func() { r.tell(workflows.UpdatePromote, release.Instruction{}) })
+		r.end(release.Completed)
+		at := func(prefix string) time.Time { return s.world.Events(prefix)[0].At }
+		if took := at("weight web in a: 20%").Sub(at("weight web in b: 5%")); took >= s.spec.Ramp.Bake.Std() {
+			t.Errorf("the promoted step took %s", took)
+		}
+		if took := at("weight web in a: 50%").Sub(at("weight web in b: 20%")); took < s.spec.Ramp.Bake.Std() {
+			t.Errorf("the step after it took %s, want its bake", took)
+		}
 	})
 }
 
