@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -77,17 +76,42 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", p.After, err)
 	}
-	environments, why := environmentsOf(branch, application, routes)
-	if len(environments) == 0 {
-		return Outcome{Kind: Ignored, Message: why}, nil
+	d, err := r.learn(ctx, branch, p, application, routes)
+	if err != nil {
+		return Outcome{}, err
 	}
-	if len(routes.Problems) == 0 && !maps.EqualFunc(application.Branches, routes.Branches, slices.Equal) {
-		application.Branches = routes.Branches
-		if err := r.applications.SaveApplication(ctx, application); err != nil {
-			return Outcome{}, fmt.Errorf("save application %s/%s: %w", application.Tenant, application.Name, err)
-		}
+	if len(d.environments) == 0 && len(d.refused) > 0 {
+		return Outcome{Kind: Refused, Message: strings.Join(d.refused, "\n")}, nil
 	}
-	return r.submit(ctx, event, p, application, environments, routes)
+	if len(d.environments) == 0 {
+		return Outcome{Kind: Ignored, Message: d.why}, nil
+	}
+	return r.submit(ctx, event, p, application, d, routes)
+}
+
+// learn decides where a push goes, and stores what its manifest changes for those after it.
+func (r *Router) learn(ctx context.Context, branch string, p push, application release.Application, routes Routes) (destination, error) {
+	d := destinationOf(branch, application, routes)
+	if sameBranches(d.branches, application.Branches) {
+		return d, nil
+	}
+	// The pushes of two branches are routed side by side. Neither may undo what the other has changed
+	// since this one read the mapping.
+	r.learning.Lock()
+	defer r.learning.Unlock()
+	application, err := r.applications.ApplicationByRepository(ctx, p.Repository.FullName, p.Repository.CloneURL)
+	if err != nil {
+		return destination{}, fmt.Errorf("find the application of %s: %w", p.Repository.FullName, err)
+	}
+	d = destinationOf(branch, application, routes)
+	if sameBranches(d.branches, application.Branches) {
+		return d, nil
+	}
+	application.Branches = d.branches
+	if err := r.applications.SaveApplication(ctx, application); err != nil {
+		return destination{}, fmt.Errorf("save application %s/%s: %w", application.Tenant, application.Name, err)
+	}
+	return d, nil
 }
 
 func (r *Router) unknownRepository(ctx context.Context, fullName string) (Outcome, error) {
@@ -125,40 +149,11 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// environmentsOf is where a branch goes, or why it goes nowhere. A manifest that is broken is
-// refused in the place where the last good one would have gone, or, for an application that never
-// had one, where the default goes: a refusal that nobody sees would be a push that was lost.
-func environmentsOf(branch string, application release.Application, routes Routes) ([]string, string) {
-	if environments := routes.Branches[branch]; len(environments) > 0 {
-		return environments, ""
-	}
-	if len(routes.Problems) > 0 {
-		if environments := application.Branches[branch]; len(environments) > 0 {
-			return environments, ""
-		}
-		if len(routes.Branches) == 0 && len(application.Branches) == 0 && branch == "main" {
-			return []string{"production"}, ""
-		}
-	}
-	why := "branch " + branch + " is not released anywhere"
-	if len(routes.Problems) > 0 {
-		return nil, fmt.Sprintf("%s; besides, the manifest has %d problems", why, len(routes.Problems))
-	}
-	var known []string
-	for name, environments := range routes.Branches {
-		known = append(known, name+" to "+strings.Join(environments, " and "))
-	}
-	if len(known) == 0 {
-		return nil, why + ", and neither is any other"
-	}
-	return nil, why + "; the manifest releases " + listed(known)
-}
-
 // submit asks each environment's lane. Asking again after a failure is answered as a duplicate.
-func (r *Router) submit(ctx context.Context, event Event, p push, application release.Application, environments []string, routes Routes) (Outcome, error) {
+func (r *Router) submit(ctx context.Context, event Event, p push, application release.Application, to destination, routes Routes) (Outcome, error) {
 	outcome := Outcome{Kind: Duplicate}
 	var messages []string
-	for _, environment := range environments {
+	for _, environment := range to.environments {
 		lane := release.Lane{Tenant: application.Tenant, Application: application.Name, Environment: environment}
 		if err := lane.Check(); err != nil {
 			outcome.Kind = heavier(outcome.Kind, Refused)
@@ -177,6 +172,10 @@ func (r *Router) submit(ctx context.Context, event Event, p push, application re
 		outcome.Kind = heavier(outcome.Kind, OutcomeKind(submission.Answer))
 		outcome.Releases = append(outcome.Releases, submission.Release)
 		messages = append(messages, submission.Message)
+	}
+	if len(to.refused) > 0 {
+		outcome.Kind = heavier(outcome.Kind, Refused)
+		messages = append(messages, to.refused...)
 	}
 	outcome.Message = strings.Join(messages, "\n")
 	return outcome, nil

@@ -58,6 +58,32 @@ func TestRoute(t *testing.T) {
 			want: Ignored, says: []string{"branch feature/x is not released anywhere; the manifest releases develop to staging and test, main to production"},
 		},
 		{
+			name: "a branch whose own manifest claims an environment of another is refused with the remedy",
+			body: pushBody("acme/checkout", "refs/heads/feature", commitA, commitB), set: func(f *fixture) {
+				f.lastGood(map[string][]string{"main": {"production"}})
+				f.routes.Branches = map[string][]string{"feature": {"production"}}
+			},
+			want: Refused, says: []string{
+				"branch feature may not be released to production: acme/checkout releases main to production; to change that, push the changed manifest to main",
+			},
+		},
+		{
+			name: "a branch that may be released to some of what its manifest asks for is released there, and refused for the rest",
+			body: pushBody("acme/checkout", "refs/heads/develop", commitA, commitB), set: func(f *fixture) {
+				f.lastGood(map[string][]string{"main": {"production"}, "develop": {"staging"}})
+				f.routes.Branches = map[string][]string{"develop": {"production", "staging"}}
+			},
+			want: Refused, lanes: []string{"staging"}, says: []string{"staging/1 has started\nbranch develop may not be released to production"},
+		},
+		{
+			name: "a branch that gives its last environment away goes nowhere from then on",
+			body: main, set: func(f *fixture) {
+				f.lastGood(map[string][]string{"main": {"production"}})
+				f.routes.Branches = map[string][]string{"stable": {"production"}}
+			},
+			want: Ignored, says: []string{"branch main is not released anywhere; acme/checkout releases stable to production"},
+		},
+		{
 			name: "a manifest that releases no branch says so",
 			body: main, set: func(f *fixture) { f.routes.Branches = nil }, want: Ignored, says: []string{"neither is any other"},
 		},

@@ -41,6 +41,9 @@ type Router struct {
 	wake         chan struct{}
 	slots        chan struct{}
 
+	// learning is held while the branches of an application are read and changed.
+	learning sync.Mutex
+
 	// looking is held while the inbox is read and its events are claimed.
 	looking sync.Mutex
 	// begun is set once the inbox was read, under looking.
