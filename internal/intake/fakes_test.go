@@ -183,7 +183,8 @@ type registry struct {
 	mu    sync.Mutex
 	known map[string]release.Application
 	saved []release.Application
-	err   error
+	// err is the error of every call, saveErr that of saving alone.
+	err, saveErr error
 }
 
 func (r *registry) ApplicationByRepository(_ context.Context, fullName, _ string) (release.Application, error) {
@@ -205,8 +206,11 @@ func (r *registry) Applications(context.Context) ([]release.Application, error) 
 func (r *registry) SaveApplication(_ context.Context, application release.Application) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := cmp.Or(r.saveErr, r.err); err != nil {
+		return err
+	}
 	r.saved = append(r.saved, application)
-	return r.err
+	return nil
 }
 
 // manifestsFunc reads manifests as the test says.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,9 +24,11 @@ type Submitter interface {
 
 // Applications is what the installation releases.
 type Applications interface {
-	// ApplicationByRepository is [release.ErrNotFound] for a repository nobody registered.
+	// ApplicationByRepository is [release.ErrNotFound] for a repository nobody registered, and
+	// [release.ErrConflict] for one whose application is in dispute, which ends the event.
 	ApplicationByRepository(ctx context.Context, fullName, cloneURL string) (release.Application, error)
 	Applications(ctx context.Context) ([]release.Application, error)
+	// SaveApplication is [release.ErrConflict] for a repository that another application has.
 	SaveApplication(ctx context.Context, application release.Application) error
 }
 
@@ -67,7 +70,7 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 		return r.unknownRepository(ctx, p.Repository.FullName)
 	}
 	if err != nil {
-		return Outcome{}, fmt.Errorf("find the application of %s: %w", p.Repository.FullName, err)
+		return settled(fmt.Errorf("find the application of %s: %w", p.Repository.FullName, err))
 	}
 	routes, err := r.manifests.Routes(ctx, application, p.After)
 	if errors.Is(err, release.ErrNotFound) {
@@ -78,7 +81,7 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	}
 	d, err := r.learn(ctx, branch, p, application, routes)
 	if err != nil {
-		return Outcome{}, err
+		return settled(err)
 	}
 	if len(d.environments) == 0 && len(d.refused) > 0 {
 		return Outcome{Kind: Refused, Message: strings.Join(d.refused, "\n")}, nil
@@ -88,6 +91,21 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	}
 	return r.submit(ctx, event, p, application, d, routes)
 }
+
+// settled refuses an event for what is known of its application: a contradiction there is for people
+// to mend, and trying again would not. Everything else is tried again.
+func settled(err error) (Outcome, error) {
+	if errors.Is(err, release.ErrConflict) {
+		return Outcome{Kind: Refused, Message: tidy(withoutUsers(err.Error()), whyLimit)}, nil
+	}
+	return Outcome{}, err
+}
+
+// users finds user and password in the addresses that a text holds.
+var users = regexp.MustCompile(`://[^/@\s]*@`)
+
+// withoutUsers is a text without them, for whoever sent the event.
+func withoutUsers(text string) string { return users.ReplaceAllString(text, "://") }
 
 // learn decides where a push goes, and stores what its manifest changes for those after it.
 func (r *Router) learn(ctx context.Context, branch string, p push, application release.Application, routes Routes) (destination, error) {

@@ -25,6 +25,12 @@ const (
 	// doubles from one to the other.
 	retryFirst = time.Second
 	retryMost  = time.Minute
+	// giveUpAfter is how old an event may get whose turn it is and that cannot be handed on. It keeps
+	// the later pushes of its ref waiting, and nobody expects a release of yesterday's push today.
+	// leastTries are made before, a few minutes' worth: an event that was stored long ago, while
+	// nobody worked on the inbox, has its chance too.
+	giveUpAfter = 24 * time.Hour
+	leastTries  = 8
 	// whyLimit bounds how much of an error is kept with a postponed event, in bytes.
 	whyLimit = 1000
 )
@@ -264,6 +270,10 @@ func (r *Router) release(name string, event int64) {
 // handle gives an event its outcome, or leaves it for later.
 func (r *Router) handle(ctx context.Context, name string, event Event) error {
 	outcome, err := r.try(ctx, event)
+	if err != nil && r.hopeless(event) {
+		r.log.WarnContext(ctx, "event given up", "event", event.ID, "received", event.ReceivedAt, "error", err)
+		outcome, err = Outcome{Kind: Refused, Message: tidy(fmt.Sprintf("given up after %s: %s", giveUpAfter, withoutUsers(err.Error())), whyLimit)}, nil
+	}
 	if err == nil {
 		err = r.inbox.Settle(ctx, event.ID, outcome)
 	}
@@ -280,6 +290,13 @@ func (r *Router) handle(ctx context.Context, name string, event Event) error {
 	close(r.settled)
 	r.settled = make(chan struct{})
 	return nil
+}
+
+// hopeless says whether an event that could not be handed on just now is not tried again.
+func (r *Router) hopeless(event Event) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(event.ReceivedAt) >= giveUpAfter && r.tries[event.ID]+1 >= leastTries
 }
 
 // try is one try to route an event, for as long as a try may take.

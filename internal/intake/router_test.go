@@ -60,6 +60,81 @@ func TestAnEventIsPostponedLongerEachTimeAndSettledOnce(t *testing.T) {
 	})
 }
 
+func TestAPushThatCannotBeHandedOnIsGivenUpAfterADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.manifests = func(_ context.Context, commit string) (Routes, error) {
+			if commit == commitA {
+				return Routes{}, errors.New("https://robot:hunter2@git.example/acme/checkout.git does not answer")
+			}
+			return f.routes, nil
+		}
+		id := f.push(t, "d1", zero, commitA)
+		newer := f.push(t, "d2", commitA, commitB)
+		begun := time.Now()
+		for time.Since(begun) < giveUpAfter {
+			f.once(t)
+			f.pending(t, id)
+			f.pending(t, newer)
+			time.Sleep(retryMost) //nolint:forbidigo // the bubble's clock
+		}
+		f.once(t)
+		got := f.outcome(t, id)
+		if got.Kind != Refused || got.Message != "given up after 24h0m0s: read the manifest of "+commitA+": https://git.example/acme/checkout.git does not answer" {
+			t.Errorf("outcome = %+v, want it refused with the last reason and no password", got)
+		}
+		time.Sleep(retryMost) //nolint:forbidigo // the bubble's clock
+		f.once(t)
+		if got := f.outcome(t, newer); got.Kind != Started {
+			t.Errorf("the push behind it: %+v, want it started", got)
+		}
+		if len(f.tries)+len(f.held) != 0 {
+			t.Errorf("the router remembers settled events: %v %v", f.tries, f.held)
+		}
+	})
+}
+
+func TestAnOldPushHasItsTriesBeforeItIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		id := f.push(t, "d1", zero, commitA)
+		time.Sleep(2 * giveUpAfter) //nolint:forbidigo // nobody works on the inbox
+		f.away(true)
+		for range leastTries - 1 {
+			f.once(t)
+			f.pending(t, id)
+			time.Sleep(retryMost) //nolint:forbidigo // the bubble's clock
+		}
+		f.away(false)
+		f.once(t)
+		if got := f.outcome(t, id); got.Kind != Started {
+			t.Errorf("outcome = %+v, want it started", got)
+		}
+	})
+}
+
+func TestAContradictionAboutTheApplicationIsFinal(t *testing.T) {
+	conflict := fmt.Errorf("repository https://robot:hunter2@git.example/acme/checkout.git is that of application a/b: %w", release.ErrConflict)
+	for name, set := range map[string]func(f *fixture){
+		"when it is looked up": func(f *fixture) { f.registry.err = conflict },
+		"when it is saved":     func(f *fixture) { f.registry.saveErr = conflict },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			set(f)
+			id := f.push(t, "d1", commitA, commitB)
+			f.once(t)
+			got := f.outcome(t, id)
+			if got.Kind != Refused || !strings.Contains(got.Message, "is that of application a/b") || strings.Contains(got.Message, "hunter2") {
+				t.Errorf("outcome = %+v, want it refused with the sentence, and no password", got)
+			}
+			if len(f.lanes.requests) != 0 {
+				t.Errorf("asked for %+v", f.lanes.requests)
+			}
+		})
+	}
+}
+
 func TestWhatIsAwayOnTheWayPostpones(t *testing.T) {
 	for _, tt := range []struct {
 		name string
