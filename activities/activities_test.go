@@ -31,14 +31,24 @@ func quiet() *testsuite.WorkflowTestSuite {
 
 func keys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }
 
-// finally fails the test unless an activity ended with a type of error that is not retried.
-func finally(t *testing.T, err error, want string) *temporal.ApplicationError {
+// ended fails the test unless an activity ended with a type of error that is not retried.
+func ended(t *testing.T, err error, want string) {
 	t.Helper()
 	var application *temporal.ApplicationError
 	if !errors.As(err, &application) || application.Type() != want || !application.NonRetryable() {
 		t.Fatalf("got %v, want a final %s", err, want)
 	}
-	return application
+}
+
+// causeOf is [ended] for an error with a cause.
+func causeOf(t *testing.T, err error, want string) release.Cause {
+	t.Helper()
+	ended(t, err, want)
+	cause, ok := activities.CauseOf(err)
+	if !ok {
+		t.Fatalf("%v has no cause", err)
+	}
+	return cause
 }
 
 // again fails the test unless an activity ended with an error that is retried.
@@ -75,7 +85,7 @@ func TestBuildThatIsInterruptedIsNotJudged(t *testing.T) {
 		return err
 	}
 	world.Commands.Fail("web/build", "exit status 1")
-	if cause, ok := activities.CauseOf(finally(t, build(world.Commands), activities.TypeGate)); !ok || cause.Kind != release.CauseBuild || len(cause.Details) == 0 {
+	if cause := causeOf(t, build(world.Commands), activities.TypeGate); cause.Kind != release.CauseBuild || len(cause.Details) == 0 {
 		t.Errorf("the cause is %+v, want the build with its output", cause)
 	}
 	again(t, build(killed{}))
@@ -98,7 +108,7 @@ func TestWorkingCopiesAreRemoved(t *testing.T) {
 	in := activities.BuildInput{Release: id, Commit: "c", Component: release.Component{Name: "web", Path: "web", Test: release.Command{Run: []string{"make"}}}}
 	world.Commands.Fail("web/test", "exit status 1")
 	_, err := do[activities.TestResult](t, &activities.Build{Repositories: world.Source, Commands: world.Commands, Artifacts: activitiestest.Artifacts{}, Dir: dir}, "Test", in)
-	finally(t, err, activities.TypeGate)
+	ended(t, err, activities.TypeGate)
 	if left := entries(t, dir); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
@@ -123,7 +133,7 @@ func TestRoutesOfTheSameReleaseHaveTheSameSaltAndRefusalsAreFinal(t *testing.T) 
 		t.Errorf("the salt is %q in the gateway and %q in the input, want it in the gateway only", got, route.Salt)
 	}
 	_, err = apply(1)
-	if cause, ok := activities.CauseOf(finally(t, err, activities.TypeTraffic)); !ok || cause.Kind != release.CauseTraffic {
+	if cause := causeOf(t, err, activities.TypeTraffic); cause.Kind != release.CauseTraffic {
 		t.Errorf("the cause is %+v, want traffic", cause)
 	}
 	world.Gateways.Away("a/gateway-1", true)
@@ -136,7 +146,8 @@ func TestALapsedLeaseIsFinalAndNoCause(t *testing.T) {
 	traffic := &activities.Traffic{Router: refusing{errors.Join(errors.New("gateway a-1 unreachable"), lapsed)}}
 	for _, name := range []string{"Apply", "Check"} {
 		_, err := do[activities.RouteResult](t, traffic, name, activities.RouteInput{Unit: "a"})
-		if final := finally(t, err, activities.TypeLapsed); !strings.Contains(final.Message(), "t/a/e/web") {
+		ended(t, err, activities.TypeLapsed)
+		if !strings.Contains(err.Error(), "t/a/e/web") {
 			t.Errorf("%s: %v, want the route's name in it", name, err)
 		}
 		if cause, ok := activities.CauseOf(err); ok {
@@ -177,8 +188,8 @@ func TestDeployEndsWhereARevisionRunsWithAnotherConfiguration(t *testing.T) {
 				again(t, err)
 				return
 			}
-			cause, ok := activities.CauseOf(finally(t, err, activities.TypeGate))
-			if !ok || cause.Kind != release.CauseHealth || !strings.Contains(cause.Message, "it runs already") {
+			cause := causeOf(t, err, activities.TypeGate)
+			if cause.Kind != release.CauseHealth || !strings.Contains(cause.Message, "it runs already") {
 				t.Errorf("the cause is %+v, want the runtime's words", cause)
 			}
 		})

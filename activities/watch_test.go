@@ -279,8 +279,8 @@ func TestWatchGoesOnElsewhereAndLosesNoEvidence(t *testing.T) {
 		s.serve("a", "web", 1, 500)
 		s.serve("b", "web", 1, 500)
 		s.in.Bake = release.Duration(30 * time.Second)
-		for _, d := range []time.Duration{1234, 7777, 250} {
-			s.later(d*time.Millisecond, func() { close(s.stop) })
+		for _, d := range []time.Duration{1234 * time.Millisecond, 7777 * time.Millisecond, 250 * time.Millisecond} {
+			s.later(d, func() { close(s.stop) })
 			if result, err := s.watch(); err == nil {
 				t.Fatalf("a worker that stops ended the watch: %+v", result)
 			}
@@ -336,7 +336,7 @@ func TestWatchEndsForGoodWhenItCannotJudge(t *testing.T) {
 				s.serve("b", "web", 1, 500)
 				spoil(s)
 				_, err := s.watch()
-				finally(t, err, activities.TypeEvidence)
+				ended(t, err, activities.TypeEvidence)
 			})
 		})
 	}

@@ -298,7 +298,7 @@ func TestRemovedComponentIsTakenOffTheAir(t *testing.T) {
 				if !slices.ContainsFunc(recorded, func(r release.Route) bool { return component("jobs").Ingress.Path == r.Ingress.Path && r.Stable == nil }) {
 					t.Errorf("recorded routes %+v, want the removed one among them", recorded)
 				}
-				if !slices.ContainsFunc(s.world.Ledger.Asked()[:], func(a asked) bool {
+				if !slices.ContainsFunc(s.world.Ledger.Asked(), func(a asked) bool {
 					return a.Question.Gate == release.GateDeploy && a.Question.Release.Number == 2 && a.Decision.Allow
 				}) {
 					t.Error("traffic changed without a recorded yes")

@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -150,7 +151,7 @@ func TestQuantitiesReadBackAsTheyWereWritten(t *testing.T) {
 		if err := json.Unmarshal(text, &out); err != nil {
 			t.Fatalf("read %s: %v", text, err)
 		}
-		if again, _ := json.Marshal(out); out.W != in.W || out.R != in.R || out.D != in.D || string(again) != string(text) {
+		if again, _ := json.Marshal(out); out.W != in.W || out.R != in.R || out.D != in.D || !bytes.Equal(again, text) {
 			t.Fatalf("%+v was written as %s and read as %+v", in, text, out)
 		}
 	}

@@ -3,7 +3,6 @@ package process
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -438,7 +437,7 @@ func (p *process) replay(t *testing.T) {
 	for _, found := range list.GetExecutions() {
 		id, run := found.GetExecution().GetWorkflowId(), found.GetExecution().GetRunId()
 		history := p.history(id, run)
-		if err := replayer.ReplayWorkflowHistory(log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil))), history); err != nil {
+		if err := replayer.ReplayWorkflowHistory(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), history); err != nil {
 			t.Errorf("replay %s: %v", id, err)
 		}
 		if n := len(history.GetEvents()); n > 1000 {
