@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
@@ -46,29 +45,6 @@ func (b inbox) Settle(ctx context.Context, id int64, outcome intake.Outcome) err
 func (b inbox) Outcome(ctx context.Context, id int64) (intake.Outcome, bool, error) {
 	outcome, done, err := b.Store.Outcome(ctx, id)
 	return intake.Outcome{Kind: intake.OutcomeKind(outcome.Kind), Message: outcome.Message, Releases: outcome.Releases}, done, err
-}
-
-// applications is the store in the words of intake, with repositories of the house adopted.
-type applications struct {
-	*store.Store
-	adopt func(fullName, cloneURL string) (release.Application, bool)
-}
-
-// ApplicationByRepository finds an application. One of the house that was never registered is
-// adopted; what the last valid manifest said of its branches stays.
-func (a applications) ApplicationByRepository(ctx context.Context, fullName, cloneURL string) (release.Application, error) {
-	found, err := a.Store.ApplicationByRepository(ctx, fullName, cloneURL)
-	if a.adopt == nil {
-		return found, err
-	}
-	adopted, ours := a.adopt(fullName, cloneURL)
-	if !ours || (err == nil && found.Repository == adopted.Repository) {
-		return found, err
-	}
-	if err == nil && strings.EqualFold(found.Tenant+"/"+found.Name, fullName) {
-		adopted.Branches = found.Branches
-	}
-	return adopted, a.SaveApplication(ctx, adopted)
 }
 
 // records is the store in the words of the API.
