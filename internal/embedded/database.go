@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -64,6 +65,9 @@ func prepareFile(ctx context.Context, path string) (err error) {
 	} else if !info.IsDir() {
 		return fmt.Errorf("the folder of the data file: %s is not a folder", filepath.Dir(path))
 	}
+	if err := keepPrivate(path); err != nil {
+		return fmt.Errorf("create %s: %w", path, err)
+	}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+
 		"?mode=rwc&_txlock=immediate&_pragma=busy_timeout=2000&_pragma=journal_mode=wal")
 	if err != nil {
@@ -90,6 +94,21 @@ func prepareFile(ctx context.Context, path string) (err error) {
 		return fmt.Errorf("set up the schema in %s: %w", path, err)
 	}
 	return tx.Commit()
+}
+
+// keepPrivate makes the file for its owner only, before SQLite makes it for everybody: histories hold
+// what people wrote and where repositories are. SQLite gives its log and its index the mode of the
+// file. One that is there keeps its mode, which may have been chosen, and is not even opened: closing
+// it would give up the locks that this process may hold on it.
+func keepPrivate(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // readSchemaVersion returns what writeSchema left, or nothing when the file has no tables.

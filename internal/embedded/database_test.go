@@ -50,6 +50,30 @@ func TestStartRefusesAFileThatIsNotItsOwn(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+func TestTheDataFileIsForItsOwnerOnly(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "temporal.db")
+	require.NoError(t, prepareFile(t.Context(), file))
+	db, err := sql.Open("sqlite", file+"?_pragma=journal_mode=wal")
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.Exec(`UPDATE embedded_schema SET version = version`)
+	require.NoError(t, err)
+	// While it is in use, its log and its index lie beside it.
+	for _, name := range []string{file, file + "-wal", file + "-shm"} {
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), filepath.Base(name))
+	}
+
+	chosen := filepath.Join(t.TempDir(), "chosen.db")
+	require.NoError(t, os.WriteFile(chosen, nil, 0o600))
+	require.NoError(t, os.Chmod(chosen, 0o660)) //nolint:gosec // somebody shares it with a group
+	require.NoError(t, prepareFile(t.Context(), chosen))
+	info, err := os.Stat(chosen)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o660), info.Mode().Perm(), "a mode that was chosen")
+}
+
 func TestPrepareFileCompletesAFileLeftEmpty(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a file with spaces? & signs.db")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
