@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"cmp"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -32,13 +33,16 @@ type Options struct {
 	// them, lanes move on to the newest. Leave both empty where one worker is replaced in place.
 	Deployment string
 	BuildID    string
-	// MaxActivities bounds how many activities run at once; 0 is 400. Each release that moves
-	// traffic holds one for as long as it does.
+	// MaxActivities bounds how many activities run at once; 0 is 4000. Each release that moves
+	// traffic holds one for as long as it does, which can be days.
 	MaxActivities int
 }
 
 const (
-	defaultMaxActivities = 400
+	// defaultMaxActivities leaves room for rollbacks beside thousands of releases that are watched: a
+	// rollback that waited for a watcher's place would wait for days. A watcher, or an activity that
+	// waits for a gateway, costs a goroutine.
+	defaultMaxActivities = 4000
 	// stopTimeout is how long activities may take to end when the worker stops.
 	stopTimeout = 5 * time.Second
 	// beatThrottle lets every heartbeat of a watcher through: its state is worth a second at most.
@@ -53,25 +57,25 @@ type Registry interface {
 
 // New is a worker that is ready to run.
 func New(c client.Client, all Activities, options Options) worker.Worker {
-	limit := options.MaxActivities
-	if limit == 0 {
-		limit = defaultMaxActivities
-	}
-	settings := worker.Options{
-		MaxConcurrentActivityExecutionSize: limit,
+	w := worker.New(c, workflows.TaskQueue, settings(options))
+	Register(w, all, options)
+	return w
+}
+
+func settings(options Options) worker.Options {
+	out := worker.Options{
+		MaxConcurrentActivityExecutionSize: cmp.Or(options.MaxActivities, defaultMaxActivities),
 		WorkerStopTimeout:                  stopTimeout,
 		MaxHeartbeatThrottleInterval:       beatThrottle,
 		DefaultHeartbeatThrottleInterval:   beatThrottle,
 	}
 	if options.BuildID != "" {
-		settings.DeploymentOptions = worker.DeploymentOptions{
+		out.DeploymentOptions = worker.DeploymentOptions{
 			UseVersioning: true,
 			Version:       worker.WorkerDeploymentVersion{DeploymentName: options.Deployment, BuildID: options.BuildID},
 		}
 	}
-	w := worker.New(c, workflows.TaskQueue, settings)
-	Register(w, all, options)
-	return w
+	return out
 }
 
 // Register registers everything under its name.
