@@ -154,8 +154,18 @@ func (l *lane) drain(ended workflow.ReceiveChannel) {
 	}
 }
 
-// submit answers a request for a release, and does what the answer says.
+// submit answers a request for a release, and does what the answer says. A release that has to wait is
+// recorded out of turn: a database that is away must not hold up those before it.
 func (l *lane) submit(ctx workflow.Context, req release.Request) (release.Submission, error) {
+	submission, err := l.answer(ctx, req)
+	if err != nil || (submission.Answer != release.Queued && submission.Answer != release.Superseding) {
+		return submission, err
+	}
+	return submission, l.waits(ctx, submission.Release, req)
+}
+
+// answer decides on a request, and does it, in its turn.
+func (l *lane) answer(ctx workflow.Context, req release.Request) (release.Submission, error) {
 	if err := l.starting.Lock(ctx); err != nil {
 		return release.Submission{}, err
 	}
@@ -181,11 +191,6 @@ func (l *lane) submit(ctx workflow.Context, req release.Request) (release.Submis
 		}
 	}
 	l.show(ctx)
-	if answer.Submission.Answer == release.Queued || answer.Submission.Answer == release.Superseding {
-		if err := l.waits(ctx, answer.Submission.Release, req); err != nil {
-			return release.Submission{}, err
-		}
-	}
 	return answer.Submission, nil
 }
 

@@ -67,7 +67,7 @@ func TestTheDataFileIsForItsOwnerOnly(t *testing.T) {
 
 	chosen := filepath.Join(t.TempDir(), "chosen.db")
 	require.NoError(t, os.WriteFile(chosen, nil, 0o600))
-	require.NoError(t, os.Chmod(chosen, 0o660)) //nolint:gosec // somebody shares it with a group
+	require.NoError(t, os.Chmod(chosen, 0o660))
 	require.NoError(t, prepareFile(t.Context(), chosen))
 	info, err := os.Stat(chosen)
 	require.NoError(t, err)
