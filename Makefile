@@ -25,7 +25,7 @@ TEST_TIMEOUT ?= 15m
 RACE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-race bench bench-parts check check-format check-tidy check-policies check-generated \
+.PHONY: help run build test test-race bench bench-parts histories check check-format check-tidy check-policies check-generated \
 	check-architecture check-workflows check-lint tools fmt generate clean
 # Targets share the working tree and two of them write to it.
 .NOTPARALLEL:
@@ -58,6 +58,9 @@ test-race: ## run the tests of what does not embed the Temporal server with the 
 
 bench: ## measure what docs/performance.md promises, and print one table; takes about 5 minutes
 	go test -run '^$$' -bench 'SkyIsland/$(BENCH)' -benchtime 1x ./test/bench $(BENCH_ARGS)
+
+histories: ## record the histories that later workflow code has to replay, when a release of the program is made
+	go test -count=1 ./test/e2e -run 'TestTheStory|TestOnOneIsland' -args -update
 
 bench-parts: ## run the benchmarks of single packages
 	go test -timeout 30m -run '^$$' -bench . ./internal/... ./workflows/... ./activities/...
