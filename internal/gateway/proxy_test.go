@@ -139,6 +139,7 @@ func TestNoPostFailsOnAConnectionThatTheInstanceClosed(t *testing.T) {
 		}
 		<-closed
 	}
+	eventually(t, "every request has ended", func() bool { return statsOf(g, "web-1").InFlight == 0 })
 	if s := statsOf(g, "web-1"); s.Requests != 300 || s.Classes["2xx"] != 300 {
 		t.Errorf("counted %+v", s)
 	}
@@ -241,6 +242,7 @@ func TestAnotherEndpointOfTheSameRevisionTakesOver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	eventually(t, "every request has ended", func() bool { return statsOf(g, "web-2").InFlight == 0 })
 	if s := statsOf(g, "web-2"); s.Requests != 50 || s.Classes["2xx"] != 50 {
 		t.Errorf("counted %+v", s)
 	}
@@ -678,6 +680,7 @@ func TestCountersOfOldRevisionsAreForgotten(t *testing.T) {
 	if n := len(g.revisions); n != 1 {
 		t.Errorf("%d revisions have endpoints", n)
 	}
+	eventually(t, "every request has ended", func() bool { return statsOf(g, "web-49").InFlight == 0 })
 	if s := statsOf(g, "web-49"); s.Requests != 1 {
 		t.Errorf("the revision in force has %d requests", s.Requests)
 	}

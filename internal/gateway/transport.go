@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -79,6 +80,17 @@ type carrier struct {
 	pooled, upgrades http.RoundTripper
 }
 
+// mostClosed is how many connections in a row a request may find closed before it was begun.
+const mostClosed = 3
+
+// closedBeforeUse says whether the transport's reader saw the instance close the connection in the very
+// moment it was picked. [http.Transport] sets this error only while no request is under way on a
+// connection, so nothing of this one was sent; yet it starts over by itself for idempotent methods
+// only. The error is not exported. If its text changes, such a POST fails as it did before.
+func closedBeforeUse(err error) bool {
+	return strings.HasSuffix(err.Error(), "http: server closed idle connection")
+}
+
 // RoundTrip sends the request to an endpoint of its revision. When connecting fails, nothing was
 // sent, and the next endpoint of the same revision gets it; another revision never does.
 func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -93,6 +105,7 @@ func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.GetBody = body.rewind
 	}
 	var tried []*endpoint
+	closed := 0
 	for {
 		e := x.to.pick(x.uptime, tried)
 		if e == nil {
@@ -110,6 +123,10 @@ func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp, err := transport.RoundTrip(req)
 		if err == nil {
 			return resp, nil
+		}
+		if closed < mostClosed && closedBeforeUse(err) && req.Context().Err() == nil {
+			closed++
+			continue
 		}
 		var dial *dialError
 		if !errors.As(err, &dial) || req.Context().Err() != nil {
