@@ -56,7 +56,9 @@ func Lane(ctx workflow.Context, in LaneInput) error {
 	}
 	l.starting.Unlock()
 	if l.state.Current != nil {
-		workflow.Go(ctx, func(ctx workflow.Context) { l.look(ctx, l.state.Current.Release) })
+		// Its end may be the first news of this run, and be taken in before the coroutine begins.
+		under := l.state.Current.Release
+		workflow.Go(ctx, func(ctx workflow.Context) { l.look(ctx, under) })
 	}
 	ended := workflow.GetSignalChannel(ctx, SignalFinished)
 	for {

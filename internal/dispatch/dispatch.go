@@ -172,12 +172,13 @@ const (
 	askTimes = 4
 )
 
-// ask asks a workflow for its status.
+// ask asks a workflow for its status. Only that there is no such workflow is final: the server says in
+// several ways that a question was lost, depending on which of its parts noticed first.
 func (d *Dispatcher) ask(ctx context.Context, workflow string) (value converter.EncodedValue, err error) {
 	for range askTimes {
 		value, err = d.askOnce(ctx, workflow)
-		var late *serviceerror.DeadlineExceeded
-		if ctx.Err() != nil || !errors.As(err, &late) && !errors.Is(err, context.DeadlineExceeded) {
+		var unknown *serviceerror.NotFound
+		if err == nil || ctx.Err() != nil || errors.As(err, &unknown) {
 			return value, err
 		}
 	}
