@@ -132,7 +132,7 @@ func (r *run) backBound(unit string) time.Duration {
 // release may want the same revision, and must not have it taken away.
 func (r *run) close(phase release.Phase, stable map[string]release.Revision, unneeded []release.Revision) (release.Outcome, error) {
 	ctx := r.base
-	outcome := release.Outcome{Release: r.in.Release, Phase: phase, Cause: r.status.Cause, Stable: stable, RouteVersion: r.versions.last}
+	outcome := release.Outcome{Release: r.in.Release, Phase: phase, Cause: r.status.Cause, Stable: stable}
 	r.enter(phase)
 	if r.in.Refused == nil {
 		if phase == release.Completed || phase == release.RolledBack {

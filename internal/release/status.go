@@ -133,8 +133,6 @@ type Outcome struct {
 	Cause   *Cause `json:"cause,omitempty"`
 	// Stable is what serves the lane now, by component; unchanged unless the release completed.
 	Stable map[string]Revision `json:"stable,omitempty"`
-	// RouteVersion is the last version given to the lane's routes.
-	RouteVersion int64 `json:"route_version"`
 }
 
 // Application is one application the installation knows.
