@@ -176,7 +176,7 @@ type standalone struct {
 }
 
 func (s *standalone) run(ctx context.Context, temporal client.Client) error {
-	remote, err := gitremote.New(gitremote.Options{
+	remote, err := gitremote.New(ctx, gitremote.Options{
 		Dir: s.options.file("git"), PublicURL: s.base(), WebhookURL: s.base() + "/webhooks/github?wait=4s",
 		Secret: []byte(s.secrets.webhook), Log: s.log,
 	})

@@ -106,7 +106,7 @@ type Remote struct {
 }
 
 // New opens the repositories under opts.Dir. It delivers nothing yet: see [Remote.Run] and [Remote.Flush].
-func New(opts Options) (*Remote, error) {
+func New(ctx context.Context, opts Options) (*Remote, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
@@ -132,6 +132,9 @@ func New(opts Options) (*Remote, error) {
 	}
 	r.mux = r.routes()
 	if err := r.openAll(); err != nil {
+		return nil, fmt.Errorf("git remote: %w", err)
+	}
+	if err := r.renewTemplate(ctx); err != nil {
 		return nil, fmt.Errorf("git remote: %w", err)
 	}
 	return r, nil

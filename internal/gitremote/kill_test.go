@@ -32,7 +32,7 @@ func serveUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	remote, err := New(Options{
+	remote, err := New(context.Background(), Options{
 		Dir: dir, PublicURL: "http://" + listener.Addr().String(), Patience: time.Hour, DeliveryTimeout: time.Hour,
 		Deliver: func(ctx context.Context, d Delivery) (Answer, error) {
 			fmt.Println(d.ID)

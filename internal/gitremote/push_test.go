@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -253,6 +255,36 @@ func TestConcurrentPushesHaveTheirOwnEvents(t *testing.T) {
 	if len(seen) != pushes {
 		t.Errorf("%d delivery IDs, want %d", len(seen), pushes)
 	}
+}
+
+// What a first push is shown is the same for all of them, and has to be whole before the first asks.
+func TestFirstPushesAtTheSameTime(t *testing.T) {
+	f := newFixture(t)
+	var wg sync.WaitGroup
+	for i := range 12 {
+		name := Name{Tenant: "demo", Application: fmt.Sprint("shop", i)}
+		repo, _ := f.clone(t, name)
+		wg.Go(func() {
+			if _, stderr, err := repo.Try("push", "origin", "main"); err != nil {
+				t.Errorf("push to %s = %v\n%s", name, err, stderr)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestATemplateThatAKillLeftHalfMadeIsMadeAnew(t *testing.T) {
+	dir := t.TempDir()
+	half := filepath.Join(dir, ".empty.git")
+	if err := os.MkdirAll(half, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(half, "HEAD"), []byte("ref: refs/heads/main\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := openFixture(t, dir, newReceiver())
+	repo, _ := f.clone(t, shop)
+	repo.Git("push", "origin", "main")
 }
 
 func TestAPushOfTwentyMegabytes(t *testing.T) {

@@ -108,7 +108,7 @@ func openFixture(t *testing.T, dir string, receiver *receiver, change ...func(*O
 	for _, c := range change {
 		c(&opts)
 	}
-	remote, err := New(opts)
+	remote, err := New(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

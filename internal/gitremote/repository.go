@@ -116,16 +116,33 @@ func (r *Remote) create(ctx context.Context, name Name) (*repository, error) {
 		return nil, fmt.Errorf("create repository %s: %w", name, err)
 	}
 	defer func() { _ = os.RemoveAll(fresh) }() // gone already when all went well
-	err = r.git.Run(ctx, gitcmd.Command{Args: []string{
-		"init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--", fresh,
-	}})
-	if err != nil {
+	if err := r.initBare(ctx, fresh); err != nil {
 		return nil, fmt.Errorf("create repository %s: %w", name, err)
 	}
 	if err := writeLedger(fresh, newLedger()); err != nil {
 		return nil, fmt.Errorf("create repository %s: %w", name, err)
 	}
 	return r.register(name, fresh)
+}
+
+// initBare makes an empty repository whose HEAD is main. Until it returns, git takes the directory for none.
+func (r *Remote) initBare(ctx context.Context, dir string) error {
+	return r.git.Run(ctx, gitcmd.Command{Args: []string{
+		"init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--", dir,
+	}})
+}
+
+// template is an empty repository. A first push is shown its (no) refs: a GET, which any page in a browser can cause,
+// then creates nothing.
+func (r *Remote) template() string { return filepath.Join(r.opts.Dir, ".empty.git") }
+
+// renewTemplate makes the template anew, whatever became of the last one. First pushes come at the same time, and one
+// that is shown a repository still being made fails: so it is made before there are any.
+func (r *Remote) renewTemplate(ctx context.Context) error {
+	if err := os.RemoveAll(r.template()); err != nil {
+		return fmt.Errorf("remove the last template: %w", err)
+	}
+	return r.initBare(ctx, r.template())
 }
 
 // register moves a repository to its place, unless another push was first.

@@ -1,13 +1,11 @@
 package gitremote
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,10 +17,6 @@ const (
 	uploadService  = "upload-pack"  // what clone and fetch ask for
 	receiveService = "receive-pack" // what push asks for
 )
-
-// templateDir is an empty repository. A first push is shown its (no) refs: a GET, which any page in a browser can
-// cause, then creates nothing.
-const templateDir = ".empty.git"
 
 // nameOf reads the repository's name from the path, with or without ".git".
 func nameOf(req *http.Request) (Name, error) {
@@ -76,7 +70,7 @@ func (r *Remote) advertised(req *http.Request, service string) (string, error) {
 		return "", fmt.Errorf("there is no repository %s yet; its first push creates it", name)
 	}
 	if p == nil {
-		return r.template(req.Context())
+		return r.template(), nil
 	}
 	if service == receiveService {
 		if err := p.acceptsPush(); err != nil {
@@ -84,22 +78,6 @@ func (r *Remote) advertised(req *http.Request, service string) (string, error) {
 		}
 	}
 	return p.dir, nil
-}
-
-func (r *Remote) template(ctx context.Context) (string, error) {
-	dir := filepath.Join(r.opts.Dir, templateDir)
-	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err == nil {
-		return dir, nil
-	}
-	// Init is safe to run twice at once, and on what a killed one left.
-	err := r.git.Run(ctx, gitcmd.Command{Args: []string{
-		"init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--", dir,
-	}})
-	if err != nil {
-		r.opts.Log.ErrorContext(ctx, "git template not created", "error", err)
-		return "", errors.New("the repository could not be prepared; the server's log says why")
-	}
-	return dir, nil
 }
 
 // maxPending is how many events of a repository may wait before it takes no more pushes.

@@ -119,7 +119,7 @@ func TestOptions(t *testing.T) {
 	good := func() Options {
 		return Options{Dir: t.TempDir(), PublicURL: "http://127.0.0.1:1", WebhookURL: "http://127.0.0.1:2/x", Secret: []byte("s")}
 	}
-	if _, err := New(good()); err != nil {
+	if _, err := New(t.Context(), good()); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Options){
@@ -133,7 +133,7 @@ func TestOptions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := good()
 			change(&o)
-			if _, err := New(o); err == nil {
+			if _, err := New(t.Context(), o); err == nil {
 				t.Error("New accepted it")
 			}
 		})
