@@ -30,9 +30,19 @@ type Question struct {
 	PlanHash string `json:"plan_hash,omitempty"`
 	// Step is set at the gate of the same name and at the cutover.
 	Step *StepChange `json:"step,omitempty"`
-	// By is who asks for an override (promote before the evidence is in), or who approves.
+	// By is who asks for an override (promote before the evidence is in), or who approves, and Reason what
+	// they gave for it.
 	By       *Actor    `json:"by,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
 	Evidence *Evidence `json:"evidence,omitempty"`
+	// Passed are the stages that have done work and ended well, in order.
+	Passed []Stage `json:"passed,omitempty"`
+	// Approvals are those that count for the plan so far.
+	Approvals []Approved `json:"approvals,omitempty"`
+	// BreakGlass is set once somebody wants a rule broken; it counts when it has a second.
+	BreakGlass *BreakGlass `json:"break_glass,omitempty"`
+	// Facts are what the installation knows beside the release.
+	Facts *Facts `json:"facts,omitempty"`
 	// At is the clock; rules have no other.
 	At time.Time `json:"at"`
 }
@@ -75,13 +85,8 @@ type Denial struct {
 	Message string `json:"msg"`
 	// Until is when the reason ends, when the rule knows; a hold waits for it.
 	Until *time.Time `json:"until,omitempty"`
-}
-
-// Obligation is something a rule demands, such as a number of approvals.
-type Obligation struct {
-	Kind  string   `json:"kind"`
-	Count int      `json:"count,omitempty"`
-	From  []string `json:"from,omitempty"`
+	// Hold says that the reason goes by itself, so that a release waits for its end and is not turned away.
+	Hold bool `json:"hold,omitempty"`
 }
 
 // Denied says whether the decision is a no for this reason.

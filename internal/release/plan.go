@@ -19,6 +19,7 @@ type Plan struct {
 	Analysis Analysis     `json:"analysis"`
 	Pressure *Pressure    `json:"pressure,omitempty"`
 	Approval *Approval    `json:"approval,omitempty"`
+	Demands  []Approval   `json:"demands,omitempty"`
 	Freeze   FreezeAction `json:"freeze"`
 	Watch    Duration     `json:"watch"`
 }
@@ -60,7 +61,7 @@ func NewPlan(id ID, req Request, spec Spec, built map[string]Digest, stable map[
 	plan := Plan{
 		Release: id, Repository: req.Repository, Commit: req.Commit, Requester: req.Requester,
 		Units: spec.Units, Ramp: spec.Ramp, Analysis: spec.Analysis, Pressure: spec.Pressure,
-		Approval: spec.Approval, Freeze: spec.Freeze, Watch: spec.Watch,
+		Approval: spec.Approval, Demands: spec.Demands, Freeze: spec.Freeze, Watch: spec.Watch,
 	}
 	for _, c := range spec.Components {
 		candidate := NewRevision(c.Name, built[c.Name], c.Run, req.Commit)
@@ -115,6 +116,20 @@ func (p Plan) First() bool {
 // Compared says whether a canary is judged against a predecessor. Where it is not, the evidence has a
 // fixed bound to be judged by.
 func (p Plan) Compared() bool { return slices.ContainsFunc(p.Moves, Move.Replaces) }
+
+// Wants are all approvals the plan needs at a point.
+func (p Plan) Wants(point ApprovalPoint) []Approval {
+	var out []Approval
+	if p.Approval != nil && p.Approval.Before == point {
+		out = append(out, *p.Approval)
+	}
+	for _, demand := range p.Demands {
+		if demand.Before == point {
+			out = append(out, demand)
+		}
+	}
+	return out
+}
 
 // Hash names the plan: 64 hexadecimal digits that change with anything in it. The encoding is
 // [canonicalHash]'s; docs/plan.md gives it for other languages.

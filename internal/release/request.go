@@ -1,14 +1,27 @@
 package release
 
-import "time"
+import (
+	"cmp"
+	"strings"
+	"time"
+)
 
 // Actor is a person or program that asks for something.
 type Actor struct {
 	// Name is who, as the source knows them: an account, an address, a token's name.
 	Name string `json:"name"`
-	// Source is where the name comes from: github, api, alarm, system.
-	Source string   `json:"source"`
+	// Source is where the name comes from: github, api, slack, dingtalk, page, alarm, system.
+	Source string `json:"source"`
+	// Person is who it is in the installation's directory of people, whatever the source calls them;
+	// empty for a name that nobody has mapped, and for programs.
+	Person string   `json:"person,omitempty"`
 	Groups []string `json:"groups,omitempty"`
+}
+
+// Same says whether two actors are one person: by the directory where it knows both, and else by name,
+// whatever the source. In doubt they are one: that costs an approval, and the other error a rule.
+func (a Actor) Same(b Actor) bool {
+	return strings.EqualFold(cmp.Or(a.Person, a.Name), cmp.Or(b.Person, b.Name))
 }
 
 // String is name (source).
@@ -60,7 +73,9 @@ const (
 
 // Instruction is what a person tells a release that is under way.
 type Instruction struct {
-	By Actor `json:"by"`
+	// ID names the click or the command, so that the same one twice counts once; empty when nothing does.
+	ID string `json:"id,omitempty"`
+	By Actor  `json:"by"`
 	// Comment is kept with the instruction.
 	Comment string `json:"comment,omitempty"`
 	// PlanHash is the plan the person was shown. An approval or rejection for another plan is refused.

@@ -20,8 +20,10 @@ type Spec struct {
 	Ramp     Ramp      `json:"ramp"`
 	Analysis Analysis  `json:"analysis"`
 	// Approval is nil when nobody is asked.
-	Approval *Approval    `json:"approval,omitempty"`
-	Freeze   FreezeAction `json:"freeze"`
+	Approval *Approval `json:"approval,omitempty"`
+	// Demands are the approvals that the rules want beside it.
+	Demands []Approval   `json:"demands,omitempty"`
+	Freeze  FreezeAction `json:"freeze"`
 	// Watch is how long the predecessor stays warm after full cutover.
 	Watch Duration `json:"watch"`
 }
@@ -176,6 +178,11 @@ type Approval struct {
 	Count int      `json:"count"`
 	// Within ends the release when nobody has answered.
 	Within Duration `json:"within"`
+	// Remind puts the question again after so long; 0 does not.
+	Remind Duration `json:"remind,omitempty"`
+	// Escalate puts the question to EscalateTo, too, after so long; 0 does not. They may answer from then on.
+	Escalate   Duration `json:"escalate,omitempty"`
+	EscalateTo []string `json:"escalate-to,omitempty"`
 }
 
 // ApprovalPoint is the place of an approval on the way.

@@ -56,6 +56,10 @@ type Status struct {
 	Waiting   *Waiting   `json:"waiting,omitempty"`
 	Evidence  *Evidence  `json:"evidence,omitempty"`
 	Approvals []Approved `json:"approvals,omitempty"`
+	// Ask is the question people are being asked; nil when they are not.
+	Ask *Ask `json:"ask,omitempty"`
+	// BreakGlass is set once somebody wants a rule broken.
+	BreakGlass *BreakGlass `json:"break_glass,omitempty"`
 	// Cause is why the release is rolling back or has not completed.
 	Cause *Cause `json:"cause,omitempty"`
 	// Timeline is what happened, oldest first.
@@ -124,6 +128,10 @@ type Entry struct {
 	Message string    `json:"message"`
 	// Details are further lines for people.
 	Details []string `json:"details,omitempty"`
+	// Kind is what kind of thing it is, for who is told; empty is a line of the story and no more.
+	Kind EntryKind `json:"kind,omitempty"`
+	// Ask is the question as it stands with this entry, when the entry is about one.
+	Ask *Ask `json:"ask,omitempty"`
 }
 
 // Outcome is how a release ended.
