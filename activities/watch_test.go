@@ -309,6 +309,28 @@ func TestWatchGoesOnElsewhereAndLosesNoEvidence(t *testing.T) {
 	})
 }
 
+func TestWatchJudgesOnAfterEvidenceWasLost(t *testing.T) {
+	for name, step := range map[string]struct {
+		bad  float64
+		want activities.WatchEnd
+	}{
+		"a good canary passes": {0, activities.WatchPassed},
+		"a bad canary fails":   {1, activities.WatchFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(s *scene) {
+				s.serve("a", "web", 1, 500)
+				s.serve("b", "web", 1, 500)
+				s.in.Bake = release.Duration(30 * time.Second)
+				s.later(5*time.Second, s.world.Gateways.Lose)
+				s.later(29900*time.Millisecond, func() { s.world.Gateways.Fail("web-new", step.bad) })
+				s.later(2*time.Minute, s.leave) // what is missed for ever never ends
+				s.ends(step.want, 29900*time.Millisecond)
+			})
+		})
+	}
+}
+
 func TestWatchJudgesOnlyWhatHasAPredecessor(t *testing.T) {
 	inBubble(t, func(s *scene) {
 		s.in.Moves = append(s.in.Moves, release.Move{Component: "maps", Candidate: release.Revision{ID: "maps-new"}})

@@ -184,7 +184,9 @@ func (w *watching) take(h heard, now time.Time) error {
 	routes := map[string]Observation{}
 	for _, o := range h.observations {
 		if o.Lost && w.judged[o.Key] {
-			w.test.Restart(now)
+			if err := w.test.Lost(sender(h.observer, o.Key), now); err != nil {
+				return fmt.Errorf("begin without lost evidence: %w", err)
+			}
 		}
 		for _, batch := range o.Batches {
 			if !w.judged[o.Key] {

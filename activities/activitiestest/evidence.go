@@ -108,8 +108,10 @@ func (o observer) Observe(ctx context.Context, id string, after map[string]activ
 			from = 0
 		}
 		from = min(from, uint64(len(s.kept)))
+		lost := from < s.lost
+		from = max(from, s.lost)
 		out = append(out, activities.Observation{
-			Key: key, Version: s.route.Version, Weight: s.weight(now), Lapsed: s.lapsed,
+			Key: key, Version: s.route.Version, Weight: s.weight(now), Lapsed: s.lapsed, Lost: lost,
 			Batches: slices.Clone(s.kept[from:]), Next: activities.Cursor{Run: s.run, Seq: uint64(len(s.kept))},
 		})
 	}

@@ -50,6 +50,7 @@ type served struct {
 	owedCanary, owedStable, owedCanaryBad, owedStableBad float64
 	run                                                  uint64
 	kept                                                 []canary.Batch
+	lost                                                 uint64 // the last of kept that is gone
 }
 
 func newGateways(w *World, each int, units []string) *Gateways {
@@ -152,6 +153,21 @@ func (g *Gateways) Garble() {
 		for _, one := range all {
 			for _, s := range one.routes {
 				s.keep(canary.Batch{Gateway: "fake", Run: s.run, WeightVersion: -1, CanaryRequests: 1}, time.Now())
+			}
+		}
+	}
+}
+
+// Lose makes the gateways lose a batch that nobody has read.
+func (g *Gateways) Lose() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.countAll()
+	for _, all := range g.units {
+		for _, one := range all {
+			for _, s := range one.routes {
+				s.keep(canary.Batch{Gateway: "fake", Run: s.run, WeightVersion: int(s.route.Version)}, time.Now())
+				s.lost = uint64(len(s.kept))
 			}
 		}
 	}

@@ -122,6 +122,33 @@ func TestEvidenceLostForGoodStartsANewRun(t *testing.T) {
 	}
 }
 
+func TestAGatewayThatLostBatchesIsHeardAgain(t *testing.T) {
+	for name, run := range map[string]uint64{"in the same run": 0, "in a later run": 7} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, worked())
+			_ = r.test.Expect([]string{"g"}, r.now)
+			r.weight(1, 0.05)
+			r.errors(2, 0, 0)
+			if err := r.test.Lost("g", r.now); err != nil {
+				t.Fatal(err)
+			}
+			if r.test.Alpha() != 0.005 {
+				t.Errorf("alpha is %v after evidence was lost, want it halved", r.test.Alpha())
+			}
+			r.restore()
+			for seq := range uint64(9) {
+				b := Batch{Gateway: "g", Run: run, Seq: 40 + seq, WeightVersion: 1, Streams: PerStream[Counts]{{CanaryBad: 1}}}
+				if _, err := r.test.Apply(b, r.now); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if v := r.verdict(); v.Decision != Fail {
+				t.Errorf("nine failures after the loss: got %s, want a rollback", v.Sentence)
+			}
+		})
+	}
+}
+
 func TestLaterRunStartsFromOne(t *testing.T) {
 	r := newRig(t, worked())
 	r.weight(1, 0.05)

@@ -138,6 +138,21 @@ func (t *Test) Restart(at time.Time) {
 	}
 }
 
+// Lost begins a new run, see [Test.Restart], because batches of one gateway are gone for good. The next one
+// it sends may have any Seq: what lies before it would be missed for ever.
+func (t *Test) Lost(gateway string, at time.Time) error {
+	if err := validGateway(gateway); err != nil {
+		return err
+	}
+	s, err := t.sender(gateway, t.clock(at))
+	if err != nil {
+		return err
+	}
+	*s = sender{run: s.run, heard: s.heard, expected: s.expected, open: true}
+	t.Restart(at)
+	return nil
+}
+
 // Promote ends the test because the canary has become stable. What arrives later is ignored. A canary
 // that was rolled back stays so.
 func (t *Test) Promote(at time.Time) {
