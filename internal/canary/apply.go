@@ -88,7 +88,7 @@ func (t *Test) count(b *Batch, w *weight, alone bool, now int64) {
 		sum.StableGood += c.StableGood
 		canaryBad, stableBad := c.CanaryBad, c.StableBad
 		if t.cfg.Sticky {
-			canaryBad, stableBad = t.sets[s].first(c.CanarySessions), t.sets[s].first(c.StableSessions)
+			canaryBad, stableBad = t.sets[s].first(c.CanarySessions, c.StableSessions)
 		}
 		t.units[s][Canary] += canaryBad
 		t.units[s][Stable] += stableBad

@@ -234,6 +234,40 @@ func TestSessionSetIsBounded(t *testing.T) {
 	}
 }
 
+func TestAFullSetOfSessionsTakesBothArmsAlike(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 25))
+	for name, bad := range map[string]int{
+		"a set that is full in the middle of a batch": 3 * maxSessions,
+		"a batch that is full before its set":         3 * maxBatchSessions,
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := worked()
+			cfg.Sticky = true
+			r := newRig(t, cfg)
+			r.weight(1, 0.05)
+			b := r.batch() // a watcher was away while something failed for everybody
+			for range bad {
+				arm := Stable
+				if rng.Float64() < 0.05 {
+					arm = Canary
+				}
+				b.Streams[StreamError].CountSession(arm, MarkBad, rng.Uint64())
+			}
+			r.apply(b)
+			units := r.test.units[StreamError]
+			if sum := units[Canary] + units[Stable]; sum != maxSessions {
+				t.Errorf("%d sessions counted, want the cap of %d", sum, maxSessions)
+			}
+			if share := float64(units[Canary]) / maxSessions; share > 0.08 {
+				t.Errorf("the canary has %.3f of the sessions that counted, it had 0.05 of those that failed", share)
+			}
+			if v := r.verdict(); v.Decision == Fail {
+				t.Errorf("an outage of everything rolled back: %s", v.Sentence)
+			}
+		})
+	}
+}
+
 func TestWeightVersionsRiseAndRepeat(t *testing.T) {
 	r := newRig(t, worked())
 	r.weight(1, 0.05)

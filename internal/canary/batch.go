@@ -42,8 +42,8 @@ type Batch struct {
 //
 // On a sticky route the session of every bad unit goes along: only the first bad unit of a session
 // counts for the test, so a bad unit whose session is not listed is reported to people and otherwise
-// ignored. A session is any well-mixed 64-bit hash of what makes the session; a request without one is
-// a session of its own and takes a random number.
+// ignored. A session is any well-mixed 64-bit hash of what makes the session, independent of its arm; a
+// request without one is a session of its own and takes a random number.
 type Counts struct {
 	CanaryBad      int64    `json:"cb,omitempty"`
 	StableBad      int64    `json:"sb,omitempty"`
@@ -73,13 +73,15 @@ func (c *Counts) CountSession(arm Arm, kind MarkKind, session uint64) {
 	if kind != MarkBad {
 		return
 	}
-	list := &c.StableSessions
-	if arm == Canary {
-		list = &c.CanarySessions
+	// Ignoring a bad unit is allowed, an endless message is not. The bound is on both arms together: one on
+	// each would ignore stable's, which are more, and keep the canary's.
+	if len(c.CanarySessions)+len(c.StableSessions) >= maxBatchSessions {
+		return
 	}
-	// Ignoring a bad unit is always allowed, an endless message is not.
-	if len(*list) < maxBatchSessions {
-		*list = append(*list, session)
+	if arm == Canary {
+		c.CanarySessions = append(c.CanarySessions, session)
+	} else {
+		c.StableSessions = append(c.StableSessions, session)
 	}
 }
 

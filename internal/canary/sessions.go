@@ -1,6 +1,9 @@
 package canary
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 const (
 	// maxSessions bounds one stream's set of bad sessions. Ignoring further bad units, on both arms
@@ -15,18 +18,33 @@ const (
 // canary would look like a regression if each of its requests counted.
 type sessions map[uint64]struct{}
 
-// first adds the sessions and returns how many were new.
-func (set sessions) first(ids []uint64) int64 {
-	fresh := int64(0)
-	for _, id := range ids {
-		id &= 1<<sessionBits - 1
-		if _, seen := set[id]; seen || len(set) >= maxSessions {
+// first adds the sessions of both arms and returns how many of each were new. Where not all find room,
+// those with the lowest hashes do: a hash says nothing about its arm, and whichever arm went first would
+// have more than its part of what counts.
+func (set sessions) first(canary, stable []uint64) (newCanary, newStable int64) {
+	type bad struct {
+		id  uint64
+		arm Arm
+	}
+	units := make([]bad, 0, len(canary)+len(stable))
+	for _, id := range canary {
+		units = append(units, bad{id & (1<<sessionBits - 1), Canary})
+	}
+	for _, id := range stable {
+		units = append(units, bad{id & (1<<sessionBits - 1), Stable})
+	}
+	if len(set)+len(units) > maxSessions {
+		slices.SortStableFunc(units, func(a, b bad) int { return cmp.Compare(a.id, b.id) })
+	}
+	var fresh [2]int64
+	for _, u := range units {
+		if _, seen := set[u.id]; seen || len(set) >= maxSessions {
 			continue
 		}
-		set[id] = struct{}{}
-		fresh++
+		set[u.id] = struct{}{}
+		fresh[u.arm]++
 	}
-	return fresh
+	return fresh[Canary], fresh[Stable]
 }
 
 // sorted returns the sessions in a fixed order.
