@@ -109,10 +109,10 @@ func (g *Gateway) change(docs []*document, written bool) (done bool, on *table, 
 	if !written && g.disk != nil && !g.onlyLowers(t, changed) {
 		return false, t, nil
 	}
-	routes := maps.Clone(t.routes)
+	routes, bells := maps.Clone(t.routes), maps.Clone(t.bells)
 	for _, d := range changed {
 		old := t.routes[d.Key]
-		routes[d.Key] = g.build(d, old, g.newLease(d))
+		routes[d.Key] = g.build(d, old, g.newLease(d), bells)
 		g.opts.Log.Info("route applied", "route", d.Key, "version", d.Version, "release", d.Release,
 			"stable", revisionOf(d.Stable), "canary", revisionOf(d.Canary), "weight", d.Weight.String())
 	}
@@ -156,9 +156,9 @@ func (g *Gateway) newLease(d *document) *lease {
 	return newLease(now, now.Sub(g.started), d.Lease.Std())
 }
 
-// build makes a route of a document. What belongs to the key goes on from the old route. The caller
-// holds mu.
-func (g *Gateway) build(d *document, old *route, l *lease) *route {
+// build makes a route of a document. What belongs to the key goes on from the old route. The bells are
+// those of the releases so far; a new release adds its own. The caller holds mu.
+func (g *Gateway) build(d *document, old *route, l *lease, bells map[string]*bell) *route {
 	r := &route{doc: d, lease: l}
 	if old != nil {
 		r.live = old.live
@@ -177,14 +177,15 @@ func (g *Gateway) build(d *document, old *route, l *lease) *route {
 		r.evidence.version = int(d.Version)
 		r.evidence.mu.Unlock()
 	default:
-		r.evidence = g.newLedger(d, r.live)
+		r.evidence = g.newLedger(d, r.live, bells)
 	}
 	r.live.forget(r.targets)
 	return r
 }
 
-// newLedger begins the evidence of a release on a route. The caller holds mu.
-func (g *Gateway) newLedger(d *document, live *live) *ledger {
+// newLedger begins the evidence of a release on a route. All routes of the release ring one bell, whoever
+// waits hears of each. The caller holds mu.
+func (g *Gateway) newLedger(d *document, live *live, bells map[string]*bell) *ledger {
 	now, latency := g.opts.Now(), g.latencyOf(d)
 	errorAge := live.latency.slowErrorAge(latency, now)
 	// Microseconds since 1970 rise from one life of the process to the next, and fit where numbers are
@@ -192,11 +193,12 @@ func (g *Gateway) newLedger(d *document, live *live) *ledger {
 	g.lastRun = max(g.lastRun+1, uint64(now.UnixMicro()))
 	l := &ledger{
 		release: d.Release, gateway: SenderName(g.opts.Name, d.Key), run: g.lastRun,
-		bell: g.table.Load().bells[d.Release], errorAge: errorAge, warmUp: d.WarmUp.Std(), version: int(d.Version),
+		bell: bells[d.Release], errorAge: errorAge, warmUp: d.WarmUp.Std(), version: int(d.Version),
 		latency: latency,
 	}
 	if l.bell == nil {
 		l.bell = newBell()
+		bells[d.Release] = l.bell
 	}
 	l.limits.Store(live.latency.thresholds(latency, errorAge, now))
 	return l

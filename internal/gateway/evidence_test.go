@@ -177,6 +177,35 @@ func TestABadCanaryWakesWhoeverWaits(t *testing.T) {
 	})
 }
 
+func TestABadCanaryOnAnyRouteOfAGroupWakesWhoeverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, stop := bubble(t, instances(map[string]func(*http.Request) (*http.Response, error){"web-2": after(0, 503)}))
+		defer stop()
+		group := make([]release.Route, 4)
+		for i := range group {
+			group[i] = testRoute(1, weight(release.FullWeight))
+			group[i].Key, group[i].Ingress.Path = fmt.Sprintf("demo/hello/production/web%d", i), fmt.Sprintf("/web%d", i)
+		}
+		mustApply(t, g, group...)
+		for _, route := range group {
+			pass(flushEvery)
+			next := map[string]Cursor{}
+			for _, r := range g.Evidence(t.Context(), testRelease, nil, 0).Routes {
+				next[r.Key] = r.Next
+			}
+			answers := make(chan Evidence)
+			go func() { answers <- g.Evidence(t.Context(), testRelease, next, 900*time.Millisecond) }()
+			synctest.Wait()
+			began := time.Now()
+			ask(g, route.Ingress.Path)
+			<-answers
+			if waited := time.Since(began); waited != 0 {
+				t.Errorf("%s: the reader waited %s of fake time", route.Key, waited)
+			}
+		}
+	})
+}
+
 func TestGoodNewsAndSignsOfLifeComeInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, stop := bubble(t, instances(map[string]func(*http.Request) (*http.Response, error){"web-2": ok}))

@@ -136,7 +136,7 @@ func (g *Gateway) restore(content []byte) error {
 		return err
 	}
 	now := g.opts.Now()
-	routes := make(map[string]*route, len(changed))
+	routes, bells := make(map[string]*route, len(changed)), map[string]*bell{}
 	for i, d := range changed {
 		rec := records[i]
 		l := g.newLease(d)
@@ -153,7 +153,7 @@ func (g *Gateway) restore(content []byte) error {
 		if routes[d.Key] != nil {
 			return fmt.Errorf("route %s is there twice", d.Key)
 		}
-		r := g.build(d, nil, l)
+		r := g.build(d, nil, l, bells)
 		if r.evidence != nil && rec.ErrorAge > 0 {
 			// Chosen once per release; the latencies it was chosen from are gone.
 			r.evidence.errorAge = rec.ErrorAge
