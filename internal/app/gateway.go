@@ -42,8 +42,13 @@ func ServeGateway(ctx context.Context, o GatewayOptions) error {
 		return fmt.Errorf("gateway of unit %s: %w", o.Unit, err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return g.Run(ctx) })
-	group.Go(func() error { return serve(ctx, g.NewServer(""), o.Listen) })
+	// The gateway runs until its last request has finished, or the lines of those would not be written.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return g.Run(running) })
+	group.Go(func() error {
+		defer stop()
+		return serve(ctx, g.NewServer(""), o.Listen)
+	})
 	group.Go(func() error { return serve(ctx, admin.NewServer("", admin.Handler(g, o.Token)), o.Admin) })
 	return group.Wait()
 }
