@@ -7,13 +7,23 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
+// leastEffect is how many times the allowed error rate has to be exceeded for any number of requests to
+// show it: the smallest effect that the error stream bets on.
+const leastEffect = 1.5
+
 // analysis is the plan's word on what counts as worse, as the configuration of the test.
 func analysis(plan release.Plan) canary.Config {
 	config := canary.DefaultConfig()
 	config.Alpha = float64(plan.Analysis.FalseRollback)
 	config.Absolute.Alpha = config.Alpha
+	if config.HoldAt*config.Alpha >= 1 {
+		// The evidence that holds has to come before the one that rolls back.
+		config.HoldAt = 0.5 / config.Alpha
+	}
 	config.Streams[canary.StreamError].Margin = float64(plan.Analysis.ErrorMargin)
-	config.Effect.Canary = float64(plan.Analysis.Detect)
+	// Close to what the margin allows nothing can be told apart, and a step would have to see nothing at all.
+	allowed := config.Effect.Stable + float64(plan.Analysis.ErrorMargin)
+	config.Effect.Canary = min(1, max(float64(plan.Analysis.Detect), leastEffect*allowed))
 	config.Latency.TailQuantile = plan.Analysis.LatencyQuantile / 100
 	config.Latency.Margin = 1 + float64(plan.Analysis.LatencyMargin)
 	config.WarmUp = plan.Ramp.Probe.Std()
