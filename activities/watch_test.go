@@ -134,6 +134,24 @@ func TestWatchRenewsTheLeasesAtEachThird(t *testing.T) {
 	})
 }
 
+func TestWatchLetsTheLeaseRunOutOfAGatewayThatItDoesNotHear(t *testing.T) {
+	inBubble(t, func(s *scene) {
+		s.serve("a", "web", 1, 500)
+		s.serve("b", "web", 1, 500)
+		s.in.Bake = release.Duration(time.Hour)
+		s.later(20*time.Second, func() { s.world.Gateways.Mute("a/gateway-1") })
+		s.later(time.Minute, s.leave)
+		s.ends(activities.WatchStopped, time.Minute)
+		for name, until := range map[string]time.Duration{"a/gateway-1": 20*time.Second + lease/3, "b/gateway-1": time.Minute} {
+			renewals := s.world.Events("renew " + name)
+			last := renewals[len(renewals)-1].At.Sub(s.begin)
+			if last > until || last < until-lease/2 {
+				t.Errorf("%s was renewed until %s, want about %s", name, last, until)
+			}
+		}
+	})
+}
+
 func TestWatchFailsAtOnce(t *testing.T) {
 	inBubble(t, func(s *scene) {
 		s.serve("a", "web", 1, 500)

@@ -228,11 +228,12 @@ func (w *watching) everywhere(holds func(Observation) bool) bool {
 }
 
 // renew renews leases when a third of one has passed. A route begins its lease by itself when it is applied.
+// A gateway that was not heard since the last time gets none: nobody would watch what it was renewed for.
 func (w *watching) renew(ctx context.Context, speaking *sync.WaitGroup, now time.Time) {
 	ttl := w.in.Lease.Std()
 	for _, observer := range w.observers {
 		name := observer.Name()
-		if now.Sub(w.renewed[name]) < ttl/3 {
+		if now.Sub(w.renewed[name]) < ttl/3 || !w.spoke[name].After(w.renewed[name]) {
 			continue
 		}
 		versions := map[int64][]string{}

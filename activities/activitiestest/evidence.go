@@ -92,7 +92,7 @@ func (o observer) Observe(ctx context.Context, id string, after map[string]activ
 	}
 	o.all.mu.Lock()
 	defer o.all.mu.Unlock()
-	if o.all.away[o.one.name] {
+	if o.all.away[o.one.name] || o.all.mute[o.one.name] {
 		return nil, errAway
 	}
 	var out []activities.Observation

@@ -30,6 +30,7 @@ type Gateways struct {
 	rate float64
 	bad  map[string]float64
 	away map[string]bool
+	mute map[string]bool
 }
 
 // gateway is one of them. The mutex of all guards it.
@@ -54,7 +55,7 @@ type served struct {
 }
 
 func newGateways(w *World, each int, units []string) *Gateways {
-	g := &Gateways{world: w, units: map[string][]*gateway{}, rate: 2000, bad: map[string]float64{}, away: map[string]bool{}}
+	g := &Gateways{world: w, units: map[string][]*gateway{}, rate: 2000, bad: map[string]float64{}, away: map[string]bool{}, mute: map[string]bool{}}
 	for _, unit := range units {
 		for i := range each {
 			g.units[unit] = append(g.units[unit], &gateway{name: fmt.Sprintf("%s/gateway-%d", unit, i+1), unit: unit, routes: map[string]*served{}})
@@ -84,6 +85,13 @@ func (g *Gateways) Away(name string, away bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.away[name] = away
+}
+
+// Mute lets a gateway, by its name, give no evidence, while it takes all it is told.
+func (g *Gateways) Mute(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mute[name] = true
 }
 
 // Forget lets every gateway of a unit lose its routes, as one that is made anew does.
