@@ -21,9 +21,14 @@ type LaneInput struct {
 // TypeNotStarted is the type of the error that a submission ends with when its release could not begin.
 const TypeNotStarted = "ReleaseNotStarted"
 
-// presenceEvery is how often a lane that has continued as new asks whether the release it found
-// under way is still there. A release says itself how it ends; this is for one that was terminated.
-const presenceEvery = time.Minute
+// presenceFirst and presenceLast are the first and the longest pause before a lane that has continued as
+// new asks whether the release it found under way is still there. A release says itself how it ends;
+// this is for one that was terminated. Each question is a signal, of which a workflow takes 10,000 in
+// its life: once a minute they were used up in a week of waiting for people, and no alarm got through.
+const (
+	presenceFirst = time.Minute
+	presenceLast  = 15 * time.Minute
+)
 
 // lane is one lane at work.
 type lane struct {
@@ -75,7 +80,7 @@ func Lane(ctx workflow.Context, in LaneInput) error {
 		if !l.news() && quiet() {
 			return workflow.NewContinueAsNewError(ctx, Lane, LaneInput{Lane: l.name, State: l.state})
 		}
-		if err := l.settle(ctx); err != nil {
+		if err := l.settle(ctx, ended); err != nil {
 			return err
 		}
 	}
@@ -109,11 +114,14 @@ func (l *lane) news() bool { return len(l.finished)+len(l.lost) > 0 }
 
 // settle takes in what has ended and starts what waits, in one go: a submission that came between
 // would find the lane free and pass those that wait.
-func (l *lane) settle(ctx workflow.Context) error {
+func (l *lane) settle(ctx workflow.Context, ended workflow.ReceiveChannel) error {
 	if err := l.starting.Lock(ctx); err != nil {
 		return err
 	}
 	defer l.starting.Unlock()
+	// A release that has said how it ends is gone as well. Its word counts, also when both became
+	// known while a submission was being answered.
+	l.drain(ended)
 	for _, outcome := range l.finished {
 		l.state = l.state.finished(outcome)
 	}
@@ -234,8 +242,8 @@ func (l *lane) follow(ctx workflow.Context, id release.ID, child workflow.ChildW
 
 // look asks a release of an earlier run whether it is there, until it has ended.
 func (l *lane) look(ctx workflow.Context, id release.ID) {
-	for l.state.Current != nil && l.state.Current.Release == id {
-		if err := workflow.NewTimerWithOptions(ctx, presenceEvery, workflow.TimerOptions{Summary: "Ask whether " + id.String() + " is there"}).Get(ctx, nil); err != nil {
+	for pause := presenceFirst; l.state.Current != nil && l.state.Current.Release == id; pause = min(2*pause, presenceLast) {
+		if err := workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{Summary: "Ask whether " + id.String() + " is there"}).Get(ctx, nil); err != nil {
 			return
 		}
 		if err := workflow.SignalExternalWorkflow(ctx, id.WorkflowID(), "", SignalPresence, nil).Get(ctx, nil); err != nil {

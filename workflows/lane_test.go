@@ -399,3 +399,46 @@ func TestLaneThatContinuedAsNewNoticesAReleaseThatIsGone(t *testing.T) {
 		t.Errorf("started %v, want the one that waited", got)
 	}
 }
+
+func TestLaneThatContinuedAsNewDoesNotUseUpTheSignalsOfAReleaseThatWaits(t *testing.T) {
+	waits := workflows.Held{Release: release.ID{Lane: lane, Number: 5}, Request: release.Request{Lane: lane}}
+	asked := 0
+	inLane(t, workflows.LaneState{Number: 5, Current: &waits}, func(s *laneScene) {
+		s.env.OnSignalExternalWorkflow(anything, waits.Release.WorkflowID(), "", workflows.SignalPresence, anything).Return(
+			func(_, _, _, _ string, _ any) error {
+				asked++
+				return nil
+			})
+		s.leave(7 * 24 * 60 * 60)
+	})
+	// A server lets a workflow have 10,000 in its life.
+	if asked < 100 || asked > 1000 {
+		t.Errorf("asked %d times in a week, want some hundreds", asked)
+	}
+}
+
+func TestWordOfAReleaseCountsAlsoWhenItIsKnownToBeGoneMeanwhile(t *testing.T) {
+	under := workflows.Held{Release: release.ID{Lane: lane, Number: 5}, Request: release.Request{Lane: lane}}
+	s, _ := inLane(t, workflows.LaneState{Number: 5, Current: &under}, func(s *laneScene) {
+		s.env.OnSignalExternalWorkflow(anything, under.Release.WorkflowID(), "", workflows.SignalPresence, anything).Return(errors.New("no such workflow"))
+		// The lane is busy with a submission for as long as it takes to tell the one under way.
+		s.env.OnSignalExternalWorkflow(anything, under.Release.WorkflowID(), "", workflows.SignalSupersede, anything).After(20 * time.Second).Return(nil)
+		s.submit(55, "a", as(release.Supersede))
+		// Other news lets it wait to take it in when the word comes, and then the question at 60.
+		s.at(56, func() {
+			s.env.SignalWorkflow(workflows.SignalFinished, release.Outcome{Release: release.ID{Lane: lane, Number: 4}, Phase: release.Superseded})
+		})
+		s.at(58, func() {
+			s.env.SignalWorkflow(workflows.SignalFinished, release.Outcome{
+				Release: under.Release, Phase: release.Completed, Stable: map[string]release.Revision{"web": {ID: "web-5"}},
+			})
+		})
+		s.leave(100)
+	})
+	if state := s.state(); state.Last == nil || state.Last.Phase != release.Completed || state.Stable["web"].ID != "web-5" {
+		t.Errorf("last is %+v and %v serves, want release 5 completed", state.Last, state.Stable)
+	}
+	if len(s.started) != 1 || s.started[0].Stable["web"].ID != "web-5" {
+		t.Errorf("started %+v, want release 6 to begin from what release 5 left", s.started)
+	}
+}
