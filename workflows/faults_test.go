@@ -178,6 +178,26 @@ func TestGatewayThatIsAwayHoldsTheStepAndNotTheWayBack(t *testing.T) {
 	})
 }
 
+func TestCutoverThatOneGatewayTookIsTakenBackHoweverLongItIsAway(t *testing.T) {
+	inSceneWith(t, 2, func(s *scene) {
+		s.live()
+		r := s.begin(2, v2)
+		// One gateway of the unit takes all traffic, which no lease ends; the other is away, so that the
+		// step does not count as done.
+		s.world.Once("decide cutover in a", func() { s.world.Gateways.Away("a/gateway-2", true) })
+		r.on("decide cutover in a", 2*time.Second, func() {
+			s.world.Gateways.Away("a/gateway-1", true)
+			r.alarm()
+		})
+		r.on("weight web in b: 0%", time.Hour, func() {
+			s.world.Gateways.Away("a/gateway-1", false)
+			s.world.Gateways.Away("a/gateway-2", false)
+		})
+		r.end(release.RolledBack)
+		r.cause(release.CauseAlarm)
+	})
+}
+
 func TestWayBackNeedsNoRulesNoLedgerAndNoJournal(t *testing.T) {
 	inScene(t, func(s *scene) {
 		s.live()

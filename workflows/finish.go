@@ -113,10 +113,10 @@ func (r *run) rollBack() {
 	}
 }
 
-// leased says whether all of a unit's weights end by themselves.
+// leased says whether all weights end by themselves that a gateway of the unit may have.
 func (r *run) leased(unit string) bool {
 	alone := slices.ContainsFunc(r.plan.Changed(), func(m release.Move) bool { return m.Stable == nil })
-	return r.units[unit] < release.FullWeight && !alone
+	return r.most[unit] < release.FullWeight && !alone
 }
 
 // backBound is how long the way back of a unit is tried; 0 is without bound. A canary with a lease has

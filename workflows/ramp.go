@@ -204,12 +204,13 @@ func (r *run) shift(ctx workflow.Context, unit string, version int64, weight rel
 	}
 	summary := fmt.Sprintf("%s to the candidate in unit %s", weight, unit)
 	defer r.wait("the gateways of unit "+unit+" to serve "+weight.String(), time.Time{})()
+	r.most[unit] = max(r.most[unit], weight)
 	err = workflow.ExecuteActivity(traffic(ctx, r.plan.Ramp.Patience.Std(), summary), routes.Apply, in).Get(ctx, nil)
 	var application *temporal.ApplicationError
 	var timeout *temporal.TimeoutError
 	switch {
 	case err == nil:
-		r.units[unit] = weight
+		r.units[unit], r.most[unit] = weight, weight
 		return false, nil
 	case errors.As(err, &application) && application.Type() == activities.TypeLapsed:
 		return true, nil

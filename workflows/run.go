@@ -24,8 +24,10 @@ type run struct {
 	status release.Status
 	// targets says where each revision listens, by unit and revision.
 	targets map[string]map[string]release.Target
-	// units holds the weight in force in each unit, versions every weight that was given so far.
+	// units holds the weight in force in each unit, most the largest that one of its gateways may have:
+	// a change that not all of them took is in force in some. versions has every weight so far.
 	units    map[string]release.Weight
+	most     map[string]release.Weight
 	versions versions
 	// liveSince is the first version whose lease has not run out yet.
 	liveSince int64
@@ -43,7 +45,10 @@ type run struct {
 
 // newRun sets a release up: its status, its handlers and its journal.
 func newRun(ctx workflow.Context, in ReleaseInput) (*run, error) {
-	r := &run{in: in, targets: map[string]map[string]release.Target{}, units: map[string]release.Weight{}, versions: newVersions(in.Release.Number)}
+	r := &run{
+		in: in, targets: map[string]map[string]release.Target{}, versions: newVersions(in.Release.Number),
+		units: map[string]release.Weight{}, most: map[string]release.Weight{},
+	}
 	r.base, _ = workflow.NewDisconnectedContext(ctx)
 	r.way, r.leave = workflow.WithCancel(ctx)
 	r.status = release.Status{

@@ -155,8 +155,14 @@ func (a *endingActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 	return result, err
 }
 
-// inScene plays a test in a bubble, with two units and the real rules.
+// inScene plays a test in a bubble, with two units of one gateway each and the real rules.
 func inScene(t *testing.T, play func(*scene)) {
+	t.Helper()
+	inSceneWith(t, 1, play)
+}
+
+// inSceneWith is [inScene] with so many gateways in each unit.
+func inSceneWith(t *testing.T, gateways int, play func(*scene)) {
 	t.Helper()
 	rules, err := engine()
 	if err != nil {
@@ -164,7 +170,7 @@ func inScene(t *testing.T, play func(*scene)) {
 	}
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		s := &scene{t: t, world: activitiestest.New(1, "a", "b"), spec: fullSpec()}
+		s := &scene{t: t, world: activitiestest.New(gateways, "a", "b"), spec: fullSpec()}
 		s.world.Rules.Answer(rules.Decide)
 		s.world.Source.Dir = dir
 		for _, commit := range []string{v1, v2, v3} {
