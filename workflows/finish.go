@@ -55,7 +55,7 @@ func (r *run) end(s *stopped) (release.Outcome, error) {
 	if next == release.Completed {
 		return r.complete(s.Event)
 	}
-	r.status.Cause = &s.Cause
+	r.status.Cause, r.status.Paused = &s.Cause, false
 	r.stop = s
 	r.note(s.Cause.Message, s.Cause.Details...)
 	r.leave()

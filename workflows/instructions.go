@@ -81,7 +81,7 @@ func (r *run) mayPause(release.Instruction) error {
 	if r.status.Paused {
 		return errors.New("it is paused already")
 	}
-	if r.status.Phase == release.Watching {
+	if r.status.Weight == release.FullWeight {
 		return errors.New("all traffic is at the candidate already: nothing is left to pause")
 	}
 	return nil

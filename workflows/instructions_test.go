@@ -33,6 +33,50 @@ func TestPausedReleaseKeepsItsWeightAndItsWatcherUntilItIsResumed(t *testing.T) 
 	})
 }
 
+func TestPauseThatHoldsNothingAnyMoreIsOver(t *testing.T) {
+	pause := func(p *playing) func() {
+		return func() { p.tell(workflows.UpdatePause, release.Instruction{}) }
+	}
+	for _, c := range []struct {
+		name    string
+		do      func(*playing)
+		refused string
+		end     release.Phase
+	}{
+		{"when it comes after the last move", func(p *playing) {
+			// The routes are recorded before the watch begins.
+			p.world.Once("weight web in b: 100%", func() { p.world.Journal.Away(true) })
+			p.on("weight web in b: 100%", 2*time.Second, pause(p))
+			p.on("weight web in b: 100%", 3*time.Second, func() { p.world.Journal.Away(false) })
+		}, "nothing is left to pause", release.Completed},
+		{"when it comes with the last move under way", func(p *playing) {
+			p.world.Once("decide cutover in b", func() { p.world.Gateways.Away("b/gateway-1", true) })
+			p.on("decide cutover in b", time.Second, pause(p))
+			p.on("note: paused", time.Second, func() { p.world.Gateways.Away("b/gateway-1", false) })
+			p.world.Once("note: the pause came with the last move", func() {})
+		}, "", release.Completed},
+		{"when the release goes back", func(p *playing) {
+			p.on("weight web in b: 5%", 0, pause(p))
+			p.on("note: paused", time.Minute, p.alarm)
+		}, "", release.RolledBack},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inScene(t, func(s *scene) {
+				s.live()
+				r := s.begin(2, v2)
+				c.do(r)
+				r.end(c.end)
+				if got := r.refused[workflows.UpdatePause]; (got != "") != (c.refused != "") || !strings.Contains(got, c.refused) {
+					t.Errorf("the pause was refused with %q, want %q in it", got, c.refused)
+				}
+				if r.status().Paused {
+					t.Error("the release has ended, and is shown as paused")
+				}
+			})
+		})
+	}
+}
+
 func TestPromotionEndsAStepAndTheWatch(t *testing.T) {
 	inScene(t, func(s *scene) {
 		s.live()

@@ -151,6 +151,10 @@ func (r *run) cutOver(ctx workflow.Context) error {
 	}
 	r.status.Weight = release.FullWeight
 	r.note("all traffic is at the candidate; the predecessor stays warm")
+	if r.status.Paused {
+		r.status.Paused = false
+		r.note("the pause came with the last move under way, and holds nothing any more")
+	}
 	return r.recordRoutes(ctx)
 }
 
