@@ -21,8 +21,8 @@ const (
 	renewTimeout = 2 * time.Second
 )
 
-// errWorkerStops makes Temporal start the watcher elsewhere, with its last heartbeat.
-var errWorkerStops = errors.New("the worker stops")
+// errInterrupted makes Temporal start the watcher again, with its last heartbeat.
+var errInterrupted = errors.New("the watch was interrupted: its worker stops, or reaches no server")
 
 // Watch holds the watcher.
 type Watch struct {
@@ -56,10 +56,11 @@ func (w *Watch) Watch(ctx context.Context, in WatchInput) (WatchResult, error) {
 	if err != nil {
 		return result, unusable(in.Release, err)
 	}
-	if result.End == WatchStopped && ctx.Err() == nil {
-		// Nobody called the watch off: the worker goes. What was judged last goes along.
+	if result.End == WatchStopped && !temporal.IsCanceledError(context.Cause(ctx)) {
+		// Nobody called the watch off. The worker goes, or a heartbeat did not get through in time, for
+		// which the SDK ends the context as well. What was judged last goes along.
 		activity.RecordHeartbeat(ctx, WatchBeat{Evidence: result.Evidence, Result: result})
-		return result, errWorkerStops
+		return result, errInterrupted
 	}
 	return result, nil
 }

@@ -8,8 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/skyisland/skyisland/activities"
@@ -34,7 +36,7 @@ type scene struct {
 	beats []activities.WatchBeat
 	// stop is closed when the worker stops, leave calls the watcher off.
 	stop  chan struct{}
-	leave context.CancelFunc
+	leave context.CancelCauseFunc
 	ctx   context.Context //nolint:containedctx // it is the background of the one activity of a test
 }
 
@@ -44,7 +46,7 @@ func inBubble(t *testing.T, play func(*scene)) {
 		config := canary.DefaultConfig()
 		config.WarmUp, config.Steps, config.Planned = 0, 3, time.Minute
 		s := &scene{t: t, world: activitiestest.New(1, "a", "b"), begin: time.Now(), stop: make(chan struct{})}
-		s.ctx, s.leave = context.WithCancel(t.Context())
+		s.ctx, s.leave = context.WithCancelCause(t.Context())
 		s.in = activities.WatchInput{
 			Release: id, Units: []string{"a", "b"}, Compared: true, Config: config, Goal: 1, Lease: release.Duration(lease), Bake: release.Duration(5 * time.Second),
 			Moves:   []release.Move{{Component: "web", Stable: &release.Revision{ID: "web-old"}, Candidate: release.Revision{ID: "web-new"}}},
@@ -284,12 +286,27 @@ func TestWatchThatIsCalledOffLeavesItsState(t *testing.T) {
 		s.serve("a", "web", 1, 500)
 		s.serve("b", "web", 1, 500)
 		s.in.Bake = release.Duration(time.Hour)
-		s.later(10*time.Second, s.leave)
+		s.later(10*time.Second, func() { s.leave(temporal.NewCanceledError()) })
 		result := s.ends(activities.WatchStopped, 10*time.Second)
 		if result.State == nil || len(result.State.Cursors) != 2 || result.Evidence.CanaryRequests == 0 {
 			t.Errorf("the result is %+v, want the state of the test", result)
 		}
 	})
+}
+
+func TestWatchThatNobodyCalledOffIsTriedAgain(t *testing.T) {
+	for _, cause := range []error{serviceerror.NewUnavailable("no heartbeat got through"), activity.ErrActivityPaused, worker.ErrWorkerShutdown} {
+		t.Run(cause.Error(), func(t *testing.T) {
+			inBubble(t, func(s *scene) {
+				s.serve("a", "web", 1, 500)
+				s.serve("b", "web", 1, 500)
+				s.later(time.Second, func() { s.leave(cause) })
+				if result, err := s.watch(); err == nil {
+					t.Errorf("the watch ended with %q, want an error, for which it is tried again", result.End)
+				}
+			})
+		})
+	}
 }
 
 func TestWatchGoesOnElsewhereAndLosesNoEvidence(t *testing.T) {
