@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/activities/activitiestest"
@@ -229,6 +230,19 @@ func TestRetireWaitsForRoutesOnly(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestDrainThatIsInterruptedEndsNothing(t *testing.T) {
+	world := activitiestest.New(1, "a")
+	env := quiet().NewTestActivityEnvironment()
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx})
+	env.RegisterActivity(&activities.Deploy{Runtime: world.Runtime, Gateways: drainer{context.Canceled}})
+	_, err := env.ExecuteActivity("Retire", activities.RetireInput{Unit: "a", Lane: lane, Revision: "web-1", Drain: release.Duration(time.Second)})
+	if err == nil || len(world.Lines("retire web-1")) > 0 {
+		t.Errorf("got %v after %v, want it tried again", err, world.Lines("retire"))
 	}
 }
 

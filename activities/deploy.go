@@ -101,6 +101,10 @@ func (d *Deploy) Retire(ctx context.Context, in RetireInput) (RetireResult, erro
 	if errors.Is(err, release.ErrConflict) {
 		return RetireResult{}, fmt.Errorf("drain %s in unit %s: %w", in.Revision, in.Unit, err)
 	}
+	// A drain that was interrupted has not had its time.
+	if err := ctx.Err(); err != nil {
+		return RetireResult{}, fmt.Errorf("drain %s in unit %s: %w", in.Revision, in.Unit, err)
+	}
 	if err := d.Runtime.Retire(ctx, in.Unit, in.Lane, in.Revision); err != nil {
 		return RetireResult{}, fmt.Errorf("retire %s in unit %s: %w", in.Revision, in.Unit, err)
 	}
