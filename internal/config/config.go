@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -120,13 +121,22 @@ func Read(file string) (Config, error) {
 	}
 	var c Config
 	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.DisallowUnknownField()).Decode(&c); err != nil {
-		return Config{}, fmt.Errorf("%s: %w", file, err)
+		return Config{}, fmt.Errorf("%s: %s", file, withoutSource(err))
 	}
 	c.defaults(filepath.Dir(file))
 	if err := errors.Join(c.reveal(filepath.Dir(file)), c.Check()); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return c, nil
+}
+
+// withoutSource is what is wrong with a file and where, without the lines around it that the parser
+// quotes: they may hold secrets, and the error goes into logs.
+func withoutSource(err error) string {
+	if errors.Is(err, io.EOF) {
+		return "the file is empty"
+	}
+	return yaml.FormatError(err, false, false)
 }
 
 func readLimited(file string, limit int64) ([]byte, error) {

@@ -84,3 +84,24 @@ func TestReadRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestAFileThatCannotBeReadQuotesNoSecret(t *testing.T) {
+	for name, text := range map[string]string{
+		"a field that is unknown":  good + "github: {secret: 0123456789abcdef}\ngrups: []\n",
+		"a secret that is a list":  good + "store: [\"postgres://u:0123456789abcdef@db/sky\"]\n",
+		"a secret without its end": good + "store: \"0123456789abcdef\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Read(write(t, text))
+			if err == nil || strings.Contains(err.Error(), "0123456789abcdef") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestAnEmptyFileIsCalledThat(t *testing.T) {
+	if _, err := Read(write(t, "")); err == nil || !strings.Contains(err.Error(), "the file is empty") {
+		t.Errorf("got %v", err)
+	}
+}
