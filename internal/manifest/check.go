@@ -39,8 +39,13 @@ func checkFields(doc *yamldoc.Document, m *Manifest) {
 	for _, f := range Reference() {
 		rules[f.Path] = f
 	}
+	// As for defaults, each range is read once.
+	ranges := map[string]limits{}
 	yamldoc.Walk(m, func(f yamldoc.Field) {
 		rule := rules[f.Shape]
+		if _, known := ranges[f.Shape]; rule.Min != "" && !known {
+			ranges[f.Shape] = limitsOf(f.Value.Type(), rule)
+		}
 		switch {
 		case !doc.Sound(f.Path):
 		case rule.Required && !doc.Has(f.Path):
@@ -49,7 +54,7 @@ func checkFields(doc *yamldoc.Document, m *Manifest) {
 			doc.Report(f.Path, "nothing in the list", remedy(rule))
 		case rule.Values != nil && !slices.Contains(rule.Values, f.Value.String()):
 			doc.Report(f.Path, fmt.Sprintf("%q is unknown", f.Value.String()), yamldoc.Suggest(f.Value.String(), rule.Values))
-		case rule.Min != "" && outside(f.Value, rule):
+		case rule.Min != "" && ranges[f.Shape].exclude(f.Value):
 			doc.Report(f.Path, fmt.Sprintf("%s is outside %s to %s", written(f.Value), rule.Min, rule.Max),
 				fmt.Sprintf("write a value from %s to %s", rule.Min, rule.Max))
 		}
@@ -68,14 +73,19 @@ func remedy(rule Field) string {
 	return fmt.Sprintf("add %s, as in %s: %s", name, name, rule.Example)
 }
 
-// outside says whether a number, or a quantity made of one, is out of its rule's range.
-func outside(v reflect.Value, rule Field) bool {
-	least, most := reflect.New(v.Type()).Elem(), reflect.New(v.Type()).Elem()
+// limits are a rule's range as numbers, both ends included.
+type limits struct{ least, most float64 }
+
+func limitsOf(t reflect.Type, rule Field) limits {
+	least, most := reflect.New(t).Elem(), reflect.New(t).Elem()
 	if yamldoc.Set(least, rule.Min) != nil || yamldoc.Set(most, rule.Max) != nil {
-		return true // A mistake in the reference; its test finds it.
+		return limits{least: 1, most: -1} // A mistake in the reference, which its test finds; nothing is inside.
 	}
-	return number(v) < number(least) || number(v) > number(most)
+	return limits{number(least), number(most)}
 }
+
+// exclude says whether a number, or a quantity made of one, is out of the range.
+func (l limits) exclude(v reflect.Value) bool { return number(v) < l.least || number(v) > l.most }
 
 func number(v reflect.Value) float64 {
 	if v.CanInt() {

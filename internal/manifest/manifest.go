@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -89,15 +90,26 @@ func (m *Manifest) fill(doc *yamldoc.Document) {
 	for _, f := range Reference() {
 		defaults[f.Path] = f.Default
 	}
+	// Each is read once: a file may have thousands of environments, each with all its defaults.
+	read := map[string]reflect.Value{}
 	yamldoc.Walk(m, func(f yamldoc.Field) {
 		text := defaults[f.Shape]
 		if text == "" || doc.Has(f.Path) {
 			return
 		}
-		if err := yamldoc.Set(f.Value, text); err != nil {
-			// A mistake in our own table, which its test finds; nobody's manifest is right then.
-			doc.Report(f.Path, "its default cannot be read: "+err.Error(), "")
+		value, ok := read[f.Shape]
+		if !ok {
+			value = reflect.New(f.Value.Type()).Elem()
+			if err := yamldoc.Set(value, text); err != nil {
+				// A mistake in our own table, which its test finds; nobody's manifest is right then.
+				doc.Report(f.Path, "its default cannot be read: "+err.Error(), "")
+			}
+			read[f.Shape] = value
 		}
+		if value.Kind() == reflect.Slice {
+			value = reflect.AppendSlice(reflect.MakeSlice(value.Type(), 0, value.Len()), value)
+		}
+		f.Value.Set(value)
 	})
 	for i := range m.Components {
 		c := &m.Components[i]

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -216,6 +217,32 @@ func FuzzRead(f *testing.F) {
 			if err := spec.Lane.Check(); err != nil {
 				t.Fatal(err)
 			}
+		}
+	})
+}
+
+// Anybody who can push can make a file such as these, and reading one must not take seconds.
+func TestWhatAFileMeansIsBoundedAndDefaultsAreReadOnce(t *testing.T) {
+	t.Run("a list is not made longer than it is read", func(t *testing.T) {
+		m, err := Read(FileName, []byte("components: ["+strings.Repeat(strings.Repeat("1,", 4000)+"\n", 25)+"]\n"))
+		if err == nil || len(m.Components) > 20_000 {
+			t.Errorf("%d components of 100000, with %v", len(m.Components), err)
+		}
+	})
+	t.Run("an environment costs no parsing of its defaults", func(t *testing.T) {
+		var text strings.Builder
+		text.WriteString("apiVersion: skyisland/v1\napplication: a\ncomponents: [{name: a, run: {command: [a]}}]\nenvironments:\n")
+		const environments = 500
+		for i := range environments {
+			fmt.Fprintf(&text, "  e%d: {}\n", i)
+		}
+		each := testing.AllocsPerRun(1, func() {
+			if _, err := Read(FileName, []byte(text.String())); err != nil {
+				t.Error(err)
+			}
+		}) / environments
+		if each > 2000 {
+			t.Errorf("%.0f allocations an environment", each)
 		}
 	})
 }

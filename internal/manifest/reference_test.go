@@ -44,7 +44,7 @@ func TestDefaultsExamplesAndRangesAreValuesOfTheirFields(t *testing.T) {
 				t.Errorf("%s: %v", f.Shape, err)
 			}
 		}
-		if field.Min != "" && field.Default != "" && outside(f.Value, field) {
+		if field.Min != "" && field.Default != "" && limitsOf(f.Value.Type(), field).exclude(f.Value) {
 			t.Errorf("%s: the default %s is outside %s to %s", f.Shape, field.Default, field.Min, field.Max)
 		}
 		if field.Required && field.Default != "" {

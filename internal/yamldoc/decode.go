@@ -263,8 +263,11 @@ func (r *decoder) list(node ast.Node, at place, into reflect.Value) {
 		r.doc.Report(at.path, "want a list, got "+describe(node), remedyForList(node))
 		return
 	}
-	items := reflect.MakeSlice(into.Type(), len(n.Values), len(n.Values))
-	for i, v := range n.Values {
+	// Items that are over the bound are not made either, but for the first, which is where it is said:
+	// whoever checks the list would go through all of them.
+	values := n.Values[:min(len(n.Values), max(maxNodes-r.nodes, 0)+1)]
+	items := reflect.MakeSlice(into.Type(), len(values), len(values))
+	for i, v := range values {
 		r.value(v, at.item(i), items.Index(i))
 	}
 	into.Set(items)
