@@ -124,6 +124,9 @@ func foreign(branch, environment string, application release.Application) string
 // nowhere says why a branch goes nowhere, and which do.
 func nowhere(branch string, application release.Application, routes Routes, branches map[string][]string) string {
 	why := "branch " + branch + " is not released anywhere"
+	if len(routes.Problems) > 0 && len(application.Branches) == 0 {
+		return why + ", and the manifest is broken\n" + routes.Problems.Error()
+	}
 	if len(routes.Problems) > 0 {
 		return fmt.Sprintf("%s; besides, the manifest has %d problems", why, len(routes.Problems))
 	}

@@ -86,6 +86,11 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	if len(d.environments) == 0 && len(d.refused) > 0 {
 		return Outcome{Kind: Refused, Message: strings.Join(d.refused, "\n")}, nil
 	}
+	if len(d.environments) == 0 && len(routes.Problems) > 0 && len(application.Branches) == 0 {
+		// Where a first manifest goes is unknown while it is broken. It may be the very thing that is
+		// wrong, so it is not taken for a branch that nobody wants released.
+		return Outcome{Kind: Refused, Message: d.why}, nil
+	}
 	if len(d.environments) == 0 {
 		return Outcome{Kind: Ignored, Message: d.why}, nil
 	}
@@ -190,6 +195,9 @@ func (r *Router) submit(ctx context.Context, event Event, p push, application re
 		outcome.Kind = heavier(outcome.Kind, OutcomeKind(submission.Answer))
 		outcome.Releases = append(outcome.Releases, submission.Release)
 		messages = append(messages, submission.Message)
+	}
+	if len(outcome.Releases) == 0 && len(routes.Problems) > 0 {
+		messages = append(messages, routes.Problems.Error()) // no refused release says them
 	}
 	if len(to.refused) > 0 {
 		outcome.Kind = heavier(outcome.Kind, Refused)

@@ -147,9 +147,23 @@ func TestRoute(t *testing.T) {
 			want: Ignored, says: []string{"branch main is not released anywhere; besides, the manifest has 1 problems"},
 		},
 		{
+			name: "a broken first manifest that sends its branch nowhere is refused, and says what is wrong with it",
+			body: main, set: func(f *fixture) {
+				f.routes = Routes{Branches: map[string][]string{"mian": {"production"}}, Problems: broken}
+			},
+			want: Refused, says: []string{"branch main is not released anywhere", "skyisland.yaml:3:1: unknown field; remove it"},
+		},
+		{
 			name: "an environment that is no name is refused, and the others go on",
 			body: main, set: func(f *fixture) { f.routes.Branches["main"] = []string{"No Name", "production"} },
 			want: Refused, lanes: []string{"production"}, says: []string{`not released to lane acme/checkout/No Name: environment "No Name" is not a name`, "production/1 has started"},
+		},
+		{
+			name: "a broken manifest without an environment that has a name is refused, and says all that is wrong with it",
+			body: main, set: func(f *fixture) {
+				f.routes = Routes{Branches: map[string][]string{"main": {"No Name"}}, Problems: broken}
+			},
+			want: Refused, says: []string{`environment "No Name" is not a name`, "skyisland.yaml:3:1: unknown field; remove it"},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
