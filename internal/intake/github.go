@@ -20,6 +20,9 @@ const (
 	bodyLimit = 25 << 20
 	// waitLimit bounds how long an answer may wait for the outcome. GitHub gives up after 10 s.
 	waitLimit = 5 * time.Second
+	// bodyPatience is how long a body may take to arrive, since anybody may send one that is kept until
+	// its signature can be checked. GitHub gave up long before.
+	bodyPatience = 30 * time.Second
 )
 
 // token is what a delivery and a kind may look like. GitHub's deliveries are 36 of these characters.
@@ -36,6 +39,8 @@ type GitHub struct {
 	inbox  Inbox
 	router *Router
 	log    *slog.Logger
+	// patience is bodyPatience, but for tests.
+	patience time.Duration
 }
 
 // NewGitHub is a source with its secret, which must not be blank: without one, everybody could
@@ -44,7 +49,7 @@ func NewGitHub(secret string, inbox Inbox, router *Router, log *slog.Logger) (*G
 	if strings.TrimSpace(secret) == "" {
 		return nil, errors.New("the GitHub webhook has no secret: set github.secret, or turn the source off")
 	}
-	return &GitHub{secret: []byte(secret), inbox: inbox, router: router, log: log}, nil
+	return &GitHub{secret: []byte(secret), inbox: inbox, router: router, log: log, patience: bodyPatience}, nil
 }
 
 // Answer is the body of the answer to a delivery.
@@ -72,7 +77,7 @@ func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusUnauthorized, Answer{Message: err.Error()})
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+	body, err := g.body(w, r)
 	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
@@ -100,6 +105,19 @@ func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.accept(w, r, event)
+}
+
+// body reads the raw body, for as long as a sender may take.
+func (g *GitHub) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	control := http.NewResponseController(w)
+	// A writer that knows no deadlines is a test's.
+	_ = control.SetReadDeadline(time.Now().Add(g.patience))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+	if err == nil {
+		// What follows may take longer, and the server listens meanwhile for the sender to go away.
+		_ = control.SetReadDeadline(time.Time{})
+	}
+	return body, err
 }
 
 func (g *GitHub) accept(w http.ResponseWriter, r *http.Request, event Event) {

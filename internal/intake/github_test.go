@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -371,4 +372,28 @@ func FuzzWebhook(f *testing.F) {
 			t.Errorf("left without an outcome: %+v, %v", left, err)
 		}
 	})
+}
+
+// Anybody may begin a delivery, and what has come of it is kept until it is whole.
+func TestABodyThatNeverEndsIsNotWaitedFor(t *testing.T) {
+	source := newSource(t, newFixture(t))
+	source.patience = 50 * time.Millisecond
+	server := httptest.NewServer(source)
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "POST /webhooks/github HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nX-Hub-Signature-256: sha256="+
+		strings.Repeat("0", 64)+"\r\n\r\nand no more"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 408 ") {
+		t.Errorf("got %q, %v", answer, err)
+	}
 }
