@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
@@ -29,12 +29,13 @@ func (s *Store) Remove(ctx context.Context, digest release.Digest) error {
 // anywhere; it should be longer than a build's last steps can take, such as an hour.
 func (s *Store) Collect(ctx context.Context, keep map[release.Digest]bool, grace time.Duration) ([]Info, error) {
 	var removed []Info
-	stored, err := filepath.Glob(filepath.Join(s.dir, "sha256", "??", "*"))
+	// Below the folder, whose own path may have characters that mean something in a pattern.
+	stored, err := fs.Glob(os.DirFS(s.dir), "sha256/??/*")
 	if err != nil {
 		return nil, fmt.Errorf("collect artifacts: %w", err)
 	}
 	for _, file := range stored {
-		digest := release.Digest("sha256:" + filepath.Base(file))
+		digest := release.Digest("sha256:" + path.Base(file))
 		if digest.Check() != nil || keep[digest] {
 			continue // not ours, or in use
 		}

@@ -22,7 +22,7 @@ import (
 
 func newStore(t *testing.T) *Store {
 	t.Helper()
-	s, err := New(filepath.Join(t.TempDir(), "artifacts"))
+	s, err := New(filepath.Join(t.TempDir(), "artifacts [of] ours*?"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,11 +13,13 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -227,25 +229,27 @@ func (r *Remote) openAll() error {
 	if err := os.MkdirAll(r.opts.Dir, 0o700); err != nil {
 		return err
 	}
-	unfinished, err := filepath.Glob(filepath.Join(r.opts.Dir, ".new-*"))
+	// Below the folder, whose own path may have characters that mean something in a pattern.
+	folder := os.DirFS(r.opts.Dir)
+	unfinished, err := fs.Glob(folder, ".new-*")
 	if err != nil {
 		return err
 	}
 	for _, dir := range unfinished {
-		if err := os.RemoveAll(dir); err != nil {
+		if err := os.RemoveAll(filepath.Join(r.opts.Dir, dir)); err != nil {
 			return fmt.Errorf("remove what was never finished: %w", err)
 		}
 	}
-	found, err := filepath.Glob(filepath.Join(r.opts.Dir, "*", "*.git"))
+	found, err := fs.Glob(folder, "*/*.git")
 	if err != nil {
 		return err
 	}
 	for _, dir := range found {
-		name, err := ParseName(filepath.Base(filepath.Dir(dir)), strings.TrimSuffix(filepath.Base(dir), ".git"))
+		name, err := ParseName(path.Dir(dir), strings.TrimSuffix(path.Base(dir), ".git"))
 		if err != nil {
 			continue // somebody else's folder
 		}
-		r.repositories[name] = newRepository(name, dir)
+		r.repositories[name] = newRepository(name, filepath.Join(r.opts.Dir, dir))
 		r.due[name] = true
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func serveUntilKilled(dir string) error {
 }
 
 func TestAProcessKilledWhileItDelivers(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a [folder] of ours*?")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -2,8 +2,6 @@ package runtime
 
 import (
 	"context"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -77,11 +75,6 @@ func (r *Runtime) supervise(ctx context.Context, g *group) {
 	case <-ctx.Done():
 	}
 	wg.Wait()
-}
-
-// cutPath splits the first folder off.
-func cutPath(path string) (first, rest string, found bool) {
-	return strings.Cut(strings.Trim(filepath.ToSlash(path), "/"), "/")
 }
 
 // InstanceState describes an instance.

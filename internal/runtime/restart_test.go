@@ -115,7 +115,7 @@ func TestTheWaitBeforeARestartGrowsUntilAnInstanceIsSteady(t *testing.T) {
 }
 
 func TestAKilledProgramFindsItsInstancesAgain(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a [folder] of ours*?")
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // stateVersion is the version of the state files; a later one is not read.
@@ -69,17 +71,18 @@ func (i *instance) save() error {
 // load reads every deployment that is on disk. What cannot be read is taken for not desired: its
 // processes are ended, and the next deployment of it starts from nothing.
 func (r *Runtime) load() error {
-	dirs, err := filepath.Glob(filepath.Join(r.options.Dir, "revisions", "*", "*", "*", "*", "*"))
+	// Below the folder, whose own path may have characters that mean something in a pattern.
+	dirs, err := fs.Glob(os.DirFS(r.options.Dir), "revisions/*/*/*/*/*")
 	if err != nil {
 		return err
 	}
 	for _, dir := range dirs {
-		key, ok := r.keyOf(dir)
+		key, ok := keyOf(dir)
 		if !ok {
 			continue // not made by us
 		}
 		var state groupState
-		err := readJSON(filepath.Join(dir, "deployment.json"), &state)
+		err := readJSON(filepath.Join(r.groupDir(key), "deployment.json"), &state)
 		if err == nil && (state.Version != stateVersion || state.Deployment.Key() != key) {
 			err = fmt.Errorf("version %d of %s: want version %d of %s", state.Version, state.Deployment.Key(), stateVersion, key)
 		}
@@ -103,33 +106,29 @@ func (r *Runtime) load() error {
 	return nil
 }
 
-// keyOf is the key whose folder dir is.
-func (r *Runtime) keyOf(dir string) (Key, bool) {
-	relative, err := filepath.Rel(filepath.Join(r.options.Dir, "revisions"), dir)
-	if err != nil {
-		return Key{}, false
-	}
-	lane, revision := filepath.Split(relative)
-	unit, lane, _ := cutPath(lane)
+// keyOf is the key whose folder dir is, a slash-separated path relative to the runtime's folder.
+func keyOf(dir string) (Key, bool) {
+	lane, revision := path.Split(strings.TrimPrefix(dir, "revisions/"))
+	unit, lane, _ := strings.Cut(strings.TrimSuffix(lane, "/"), "/")
 	key := Key{Unit: unit, Lane: lane, Revision: revision}
 	return key, key.check() == nil
 }
 
 // loadInstances reads the instances of a deployment, also those of one that has become smaller.
 func (r *Runtime) loadInstances(g *group) error {
-	files, err := filepath.Glob(filepath.Join(g.dir, "*", "state.json"))
+	files, err := fs.Glob(os.DirFS(g.dir), "*/state.json")
 	if err != nil {
 		return err
 	}
 	known := map[int]instanceState{}
 	highest := g.deployment.Revision.Run.Instances - 1
 	for _, file := range files {
-		index, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		index, err := strconv.Atoi(path.Dir(file))
 		if err != nil || index < 0 || index >= MaxInstances {
 			continue
 		}
 		var state instanceState
-		if err := readJSON(file, &state); err != nil {
+		if err := readJSON(filepath.Join(g.dir, file), &state); err != nil {
 			r.log.Error("instance cannot be read and starts anew", "deployment", g.key.String(), "instance", index, "error", err)
 			continue
 		}
