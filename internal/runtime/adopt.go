@@ -58,7 +58,7 @@ func (r *Runtime) reclaim(ctx context.Context, i *instance) *process {
 }
 
 // endLost ends processes of an instance that are not on record, because this program was killed
-// between starting one and writing it down.
+// between starting one and writing it down, or because they made themselves independent of it.
 func (r *Runtime) endLost(ctx context.Context, i *instance) {
 	for _, pid := range withTemp(ctx, i.tempDir()) {
 		r.log.WarnContext(ctx, "process without a record is ended", "deployment", i.group.key.String(), "instance", i.index, "pid", pid)

@@ -334,8 +334,9 @@ func TestRetireEndsTheWholeGroup(t *testing.T) {
 	d.Revision.Run.Drain = release.Duration(300 * time.Millisecond)
 	target := deploy(t, r, d)
 	child := atoi(t, ask(t, "POST", target.Endpoints[0], "/child"))
+	detached := atoi(t, ask(t, "POST", target.Endpoints[0], "/child?detached=true"))
 	pid := r.Instances()[0].PID
-	if !running(child) || !running(pid) {
+	if !running(child) || !running(detached) || !running(pid) {
 		t.Fatal("there is nothing to end")
 	}
 	if err := r.Retire(t.Context(), d.Key()); err != nil {
@@ -343,10 +344,32 @@ func TestRetireEndsTheWholeGroup(t *testing.T) {
 	}
 	awaitGone(t, pid)
 	awaitGone(t, child)
+	awaitGone(t, detached)
 	if err := r.Retire(t.Context(), Key{Unit: "a", Lane: "no/such/lane", Revision: "x-1"}); err != nil {
 		t.Errorf("what is not there: %v", err)
 	}
 	if err := r.Retire(t.Context(), Key{}); err == nil {
 		t.Error("no key: want an error")
+	}
+}
+
+func TestAFullDiskKeepsNothingFromBeingRetired(t *testing.T) {
+	r := start(t, t.TempDir())
+	d := deployment("serve")
+	deploy(t, r, d)
+	pid := r.Instances()[0].PID
+	// What is a folder cannot be written, as nothing can on a full disk, and can be removed.
+	g := r.snapshot()[0]
+	for _, file := range []string{g.stateFile(), filepath.Join(g.instances[0].dir(), "state.json")} {
+		if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Retire(t.Context(), d.Key()); err != nil {
+		t.Fatal(err)
+	}
+	awaitGone(t, pid)
+	if _, err := os.Stat(g.dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its folder: %v, want that it is gone", err)
 	}
 }

@@ -72,9 +72,10 @@ func serve(kind string) int {
 		fmt.Println(text)
 	})
 	mux.HandleFunc("POST /exit", func(http.ResponseWriter, *http.Request) { os.Exit(9) })
-	mux.HandleFunc("POST /child", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("POST /child", func(w http.ResponseWriter, r *http.Request) {
 		child := exec.Command(os.Args[0], "sleep")
 		child.Env = os.Environ()
+		child.SysProcAttr = &syscall.SysProcAttr{Setsid: r.FormValue("detached") == "true"}
 		if err := child.Start(); err == nil {
 			fmt.Fprint(w, child.Process.Pid)
 		}

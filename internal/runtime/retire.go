@@ -52,7 +52,9 @@ func (r *Runtime) Retire(ctx context.Context, key Key) error {
 func (r *Runtime) remove(ctx context.Context, g *group, drain time.Duration) error {
 	g.update(func() { g.desired = false })
 	if _, err := os.Stat(g.stateFile()); err == nil {
-		if err := g.save(); err != nil {
+		// A full disk must not keep what would free it: removing needs no room, and a deployment without
+		// the file is one that is being ended.
+		if err := g.save(); err != nil && os.Remove(g.stateFile()) != nil {
 			return err
 		}
 	}
@@ -115,7 +117,7 @@ func (r *Runtime) endAll(ctx context.Context, g *group, drain time.Duration) err
 
 func (r *Runtime) end(ctx context.Context, i *instance, drain time.Duration) error {
 	i.group.mu.Lock()
-	p := i.process
+	p, port := i.process, i.port
 	i.group.mu.Unlock()
 	if p == nil {
 		// It may be one that this run has not come to adopt.
@@ -124,19 +126,24 @@ func (r *Runtime) end(ctx context.Context, i *instance, drain time.Duration) err
 			return err
 		}
 		p = found
-		if p == nil && i.found.Port > 0 {
-			r.endLost(ctx, i)
-		}
 	}
 	if p != nil {
 		if err := p.stop(ctx, r.options.Clock, drain); err != nil {
 			return fmt.Errorf("instance %d: %w", i.index, err)
 		}
 	}
+	if port > 0 {
+		// Also what is not on record, or has left the process's group: nobody would find it again.
+		r.endLost(ctx, i)
+	}
 	i.group.update(func() { i.process, i.healthySince = nil, time.Time{} })
 	r.set(i, Stopped, "")
 	if _, err := os.Stat(i.dir()); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return i.save()
+	if err := i.save(); err != nil {
+		// At worst the next start of this program looks for a process that is gone.
+		r.log.WarnContext(ctx, "state of instance cannot be written", "deployment", i.group.key.String(), "instance", i.index, "error", err)
+	}
+	return nil
 }
