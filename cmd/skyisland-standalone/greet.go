@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -23,7 +24,7 @@ func (s *standalone) greet(ctx context.Context) error {
 	}
 	fmt.Fprintf(s.out, "    git remote    %s/git/TENANT/APPLICATION.git   push here\n", s.base())
 	fmt.Fprintf(s.out, "    API           %s   for the skyisland command, from this folder\n", s.base())
-	take, err := s.wantsTour()
+	take, err := s.wantsTour(ctx)
 	if err != nil || !take {
 		return err
 	}
@@ -47,7 +48,7 @@ func (s *standalone) greet(ctx context.Context) error {
 
 // wantsTour asks on the first start. A tour that was begun goes on; one that was refused or is over
 // is not offered again.
-func (s *standalone) wantsTour() (bool, error) {
+func (s *standalone) wantsTour(ctx context.Context) (bool, error) {
 	switch s.options.tour {
 	case tourTake:
 		return true, nil
@@ -65,12 +66,31 @@ func (s *standalone) wantsTour() (bool, error) {
 	// Without a terminal nobody can be asked; the tour is what a first start is for.
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		fmt.Fprintf(s.out, "\nTake the tour? A sample goes live, gets better, then breaks and is rolled back: about two minutes. [Y/n] ")
-		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+		line, err := readLine(ctx, os.Stdin)
+		if err != nil {
+			return false, err
+		}
 		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "n") {
 			reply = tourSkip
 		}
 	}
 	return reply == tourTake, s.answerTour(reply)
+}
+
+// readLine waits for a line. Reading a terminal does not end with a context, and nobody should have to
+// answer before the program stops: so the reading is left behind. The end of the input is an empty line.
+func readLine(ctx context.Context, from io.Reader) (string, error) {
+	line := make(chan string, 1)
+	go func() {
+		text, _ := bufio.NewReader(from).ReadString('\n')
+		line <- text
+	}()
+	select {
+	case text := <-line:
+		return text, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 func (s *standalone) answerTour(reply string) error {
