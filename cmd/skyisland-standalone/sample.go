@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -18,14 +17,21 @@ const gitPatience = time.Minute
 // sample is the repository of the tour's application.
 type sample struct{ dir string }
 
-// init makes the repository, once. The remote is set at every start, for the port may be another.
+// settings make the repository independent of what the user has set for others.
+var settings = [][2]string{
+	{"user.name", "Sky Island tour"}, {"user.email", "tour@localhost"}, {"push.default", "current"},
+	{"commit.gpgsign", "false"}, {"tag.gpgsign", "false"},
+	// The remote is on this machine, and git asks a proxy of the environment even for that.
+	{"http.proxy", ""},
+}
+
+// init makes the repository; when it is there, or half there, that completes it. The remote is set at
+// every start, for the port may be another.
 func (s sample) init(ctx context.Context, remote string) error {
-	if _, err := os.Stat(filepath.Join(s.dir, ".git")); errors.Is(err, os.ErrNotExist) {
-		if _, err := s.git(ctx, "init", "--quiet", "--initial-branch=main"); err != nil {
-			return err
-		}
+	if _, err := s.git(ctx, "init", "--quiet", "--initial-branch=main"); err != nil {
+		return err
 	}
-	for _, setting := range [][2]string{{"user.name", "Sky Island tour"}, {"user.email", "tour@localhost"}, {"remote.origin.url", remote}, {"push.default", "current"}, {"commit.gpgsign", "false"}} {
+	for _, setting := range append([][2]string{{"remote.origin.url", remote}}, settings...) {
 		if _, err := s.git(ctx, "config", setting[0], setting[1]); err != nil {
 			return err
 		}
@@ -38,17 +44,37 @@ func (s sample) version(ctx context.Context, c chapter) (string, error) {
 	if commit, err := s.git(ctx, "rev-parse", "--quiet", "--verify", "refs/tags/"+c.tag+"^{commit}"); err == nil {
 		return commit, nil
 	}
-	if c.change != nil {
-		if err := c.change(s.dir); err != nil {
-			return "", fmt.Errorf("change the sample: %w", err)
-		}
-	}
-	for _, args := range [][]string{{"add", "--all"}, {"commit", "--quiet", "--message", c.message}, {"tag", c.tag}} {
-		if _, err := s.git(ctx, args...); err != nil {
+	// A start that was killed after the commit left no tag.
+	if subject, err := s.git(ctx, "log", "-1", "--format=%s"); err != nil || subject != c.message {
+		if err := s.commit(ctx, c); err != nil {
 			return "", err
 		}
 	}
+	if _, err := s.git(ctx, "tag", c.tag); err != nil {
+		return "", err
+	}
 	return s.git(ctx, "rev-parse", "HEAD")
+}
+
+// commit makes a chapter's change and commits it.
+func (s sample) commit(ctx context.Context, c chapter) error {
+	if c.change != nil {
+		if err := c.change(s.dir); err != nil {
+			// A start that was killed here left the change half made, or made and not committed.
+			if _, resetErr := s.git(ctx, "reset", "--quiet", "--hard"); resetErr != nil {
+				return errors.Join(fmt.Errorf("change the sample: %w", err), resetErr)
+			}
+			if err := c.change(s.dir); err != nil {
+				return fmt.Errorf("change the sample: %w", err)
+			}
+		}
+	}
+	for _, args := range [][]string{{"add", "--all"}, {"commit", "--quiet", "--message", c.message}} {
+		if _, err := s.git(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // push pushes a commit to main. What is there already is left as it is: a tour that goes on does not

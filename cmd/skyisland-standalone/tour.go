@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
@@ -90,13 +89,27 @@ func (t *tour) run(ctx context.Context) error {
 
 // prepare makes the sample and its repository.
 func (t *tour) prepare(ctx context.Context) error {
-	if _, err := os.Stat(filepath.Join(t.dir, "skyisland.yaml")); errors.Is(err, os.ErrNotExist) {
-		if _, err := scaffold.Write(t.dir, scaffold.Options{Tenant: tourTenant, Application: tourApplication}); err != nil {
-			return fmt.Errorf("make the sample application: %w", err)
-		}
+	if err := t.scaffold(); err != nil {
+		return fmt.Errorf("make the sample application: %w", err)
 	}
 	t.repo = sample{dir: t.dir}
 	return t.repo.init(ctx, t.remote)
+}
+
+// scaffold writes the sample, once: under another name first, so that a start that is killed half-way
+// does not leave half of it.
+func (t *tour) scaffold() error {
+	if _, err := os.Stat(t.dir); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	fresh := t.dir + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
+	}
+	if _, err := scaffold.Write(fresh, scaffold.Options{Tenant: tourTenant, Application: tourApplication}); err != nil {
+		return err
+	}
+	return os.Rename(fresh, t.dir)
 }
 
 // tell pushes a version and prints what happens to it.
