@@ -68,6 +68,7 @@ func (s *standalone) wantsTour(ctx context.Context) (bool, error) {
 		fmt.Fprintf(s.out, "\nTake the tour? A sample goes live, gets better, then breaks and is rolled back: about two minutes. [Y/n] ")
 		line, err := readLine(ctx, os.Stdin)
 		if err != nil {
+			fmt.Fprintln(s.out)
 			return false, err
 		}
 		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "n") {
@@ -77,17 +78,17 @@ func (s *standalone) wantsTour(ctx context.Context) (bool, error) {
 	return reply == tourTake, s.answerTour(reply)
 }
 
-// readLine waits for a line. Reading a terminal does not end with a context, and nobody should have to
-// answer before the program stops: so the reading is left behind. The end of the input is an empty line.
-func readLine(ctx context.Context, from io.Reader) (string, error) {
-	line := make(chan string, 1)
+// readLine is the next line of in, or what there is of it. A read from a terminal cannot be ended: when
+// ctx ends first, the read is left behind, or Ctrl-C at the question would wait for the answer.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	lines := make(chan string, 1)
 	go func() {
-		text, _ := bufio.NewReader(from).ReadString('\n')
-		line <- text
+		line, _ := bufio.NewReader(in).ReadString('\n')
+		lines <- line
 	}()
 	select {
-	case text := <-line:
-		return text, nil
+	case line := <-lines:
+		return line, nil
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

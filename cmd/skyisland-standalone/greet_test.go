@@ -8,15 +8,22 @@ import (
 	"testing"
 )
 
-func TestWhoIsAskedNeedNotAnswerBeforeTheProgramStops(t *testing.T) {
-	terminal, keyboard := io.Pipe()
-	defer keyboard.Close()
+func TestTheQuestionEndsWithTheProgram(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
+	// Nobody ever answers.
+	in, hold := io.Pipe()
+	defer hold.Close()
 	stop()
-	if line, err := readLine(ctx, terminal); !errors.Is(err, context.Canceled) {
-		t.Errorf("readLine = %q, %v; want the end of the context", line, err)
+	if _, err := readLine(ctx, in); !errors.Is(err, context.Canceled) {
+		t.Errorf("readLine in a program that is stopped = %v, want context.Canceled", err)
 	}
-	if line, err := readLine(t.Context(), strings.NewReader("n\nmore")); line != "n\n" || err != nil {
-		t.Errorf("readLine = %q, %v; want the first line", line, err)
+}
+
+func TestAnAnswerIsALineOrWhatThereIsOfIt(t *testing.T) {
+	for answer, want := range map[string]string{"no\nmore": "no\n", "no": "no", "": ""} {
+		got, err := readLine(t.Context(), strings.NewReader(answer))
+		if err != nil || got != want {
+			t.Errorf("readLine of %q = %q, %v, want %q", answer, got, err, want)
+		}
 	}
 }

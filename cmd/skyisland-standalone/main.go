@@ -12,6 +12,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The second signal ends the program at once: what does not end in time must not hold people.
+	context.AfterFunc(ctx, stop)
 	err := command().ExecuteContext(ctx)
 	stop()
 	if err != nil {

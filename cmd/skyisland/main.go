@@ -19,6 +19,8 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The second signal ends the program at once: what does not end in time must not hold people.
+	context.AfterFunc(ctx, stop)
 	defer stop()
 	dir, err := os.Getwd()
 	if err != nil {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +69,7 @@ func (p *program) answer(cmd *cobra.Command, name string, a answer) error {
 		return notFollowed("the plan of release %s is %s now, and not %s: look at it again, then answer for that", id, shortHash(status.PlanHash), a.plan)
 	}
 	if a.plan == "" && !a.yes {
-		if err := p.confirm(a.what); err != nil {
+		if err := p.confirm(cmd.Context(), a.what); err != nil {
 			return err
 		}
 	}
@@ -117,13 +118,18 @@ func proposal(s release.Status) string {
 }
 
 // confirm asks the person on the terminal.
-func (p *program) confirm(what dispatch.Instruction) error {
+func (p *program) confirm(ctx context.Context, what dispatch.Instruction) error {
 	in, ok := p.o.Stdin.(*os.File)
-	if _, _, terminal := p.o.Screen(); !terminal || !ok || !term.IsTerminal(int(in.Fd())) {
+	// Who asked for JSON was not shown the plan, and a question is no JSON.
+	if _, _, terminal := p.o.Screen(); p.output != outputText || !terminal || !ok || !term.IsTerminal(int(in.Fd())) {
 		return usage("nobody can be asked here: say which plan with --plan HASH, or --yes for whatever it is now")
 	}
 	fmt.Fprintf(p.o.Stdout, "\nType yes to %s this plan: ", what)
-	said, err := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
+	said, err := readLine(ctx, in)
+	if ctx.Err() != nil {
+		fmt.Fprintln(p.o.Stdout)
+		return &exitError{ExitInterrupted, "interrupted; nothing was sent"}
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the answer: %w", err)
 	}
@@ -131,6 +137,26 @@ func (p *program) confirm(what dispatch.Instruction) error {
 		return errors.New("not confirmed; nothing was sent")
 	}
 	return nil
+}
+
+// readLine is the next line of in. A read from a terminal cannot be ended: when ctx ends first, the
+// read is left behind, or Ctrl-C at the question would wait for the answer.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
+		answers <- answer{line, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.line, a.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 func shortHash(hash string) string { return hash[:min(12, len(hash))] }
