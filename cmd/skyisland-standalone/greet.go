@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/skyisland/skyisland/internal/api/client"
 	"github.com/skyisland/skyisland/internal/gitremote"
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 // greet says where everything is, and takes the newcomer on the tour.
@@ -101,6 +103,11 @@ func (s *standalone) answerTour(reply string) error {
 	return nil
 }
 
+// page is where a release is to be seen.
+func (s *standalone) page(id release.ID) string {
+	return s.temporal.UIURL() + "/namespaces/" + url.PathEscape(s.temporal.Namespace()) + "/workflows/" + url.PathEscape(id.WorkflowID())
+}
+
 func (s *standalone) takeTour(ctx context.Context) error {
 	api, err := client.New(s.base(), s.secrets.token)
 	if err != nil {
@@ -110,6 +117,7 @@ func (s *standalone) takeTour(ctx context.Context) error {
 	t := &tour{
 		out: s.out, dir: s.options.file("tour", tourApplication), api: api,
 		remote: s.base() + "/git/" + name.Tenant + "/" + name.Application + ".git",
+		page:   s.page,
 		entry:  "http://" + s.ports.units[0].traffic.Addr().String() + "/" + tourApplication + "?from=beijing&to=shanghai",
 	}
 	if err := t.run(ctx); err != nil {

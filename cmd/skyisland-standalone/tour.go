@@ -29,8 +29,10 @@ type tour struct {
 	dir    string
 	remote string
 	entry  string
-	api    *client.Client
-	repo   sample
+	// page is the address of a release's page in the Temporal UI.
+	page func(release.ID) string
+	api  *client.Client
+	repo sample
 }
 
 // chapter is one release of the tour.
@@ -126,7 +128,7 @@ func (t *tour) tell(ctx context.Context, number int, c chapter) (release.Status,
 	if err != nil {
 		return release.Status{}, err
 	}
-	fmt.Fprintf(t.out, "    release %s\n", id)
+	fmt.Fprintf(t.out, "    release %s   %s\n", id, t.page(id))
 	story := story{out: t.out}
 	var last release.Status
 	for status, err := range t.api.Watch(ctx, id) {
