@@ -34,10 +34,8 @@ func gateway() *cobra.Command {
 		Long: "Runs one gateway until it is interrupted. It takes its routes from the server over --admin-listen, keeps a copy in --data\n" +
 			"to start from, and returns to stable by itself when the server does not renew a canary's lease.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for flag, value := range map[string]string{"--name": f.name, "--unit": f.unit, "--token-file": f.tokenFile} {
-				if value == "" {
-					return cli.UsageError("%s is missing: %s", flag, cmd.UseLine())
-				}
+			if missing := f.missing(); len(missing) > 0 {
+				return cli.UsageError("missing: %s; %s", strings.Join(missing, ", "), cmd.UseLine())
 			}
 			return serveGateway(cmd.Context(), f)
 		},
@@ -51,6 +49,17 @@ func gateway() *cobra.Command {
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with the token that the server has to know")
 	flags.StringVar(&f.accessLog, "access-log", "", "file for a line per request; - is standard output")
 	return cmd
+}
+
+// missing are the flags that every gateway needs and this one was not given.
+func (f gatewayFlags) missing() []string {
+	var out []string
+	for _, needed := range []struct{ flag, value string }{{"--name", f.name}, {"--unit", f.unit}, {"--token-file", f.tokenFile}} {
+		if needed.value == "" {
+			out = append(out, needed.flag)
+		}
+	}
+	return out
 }
 
 func serveGateway(ctx context.Context, f gatewayFlags) error {
