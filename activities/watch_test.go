@@ -142,7 +142,7 @@ func TestWatchLetsTheLeaseRunOutOfAGatewayThatItDoesNotHear(t *testing.T) {
 		s.serve("b", "web", 1, 500)
 		s.in.Bake = release.Duration(time.Hour)
 		s.later(20*time.Second, func() { s.world.Gateways.Mute("a/gateway-1") })
-		s.later(time.Minute, s.leave)
+		s.later(time.Minute, func() { s.leave(temporal.NewCanceledError()) })
 		s.ends(activities.WatchStopped, time.Minute)
 		for name, until := range map[string]time.Duration{"a/gateway-1": 20*time.Second + lease/3, "b/gateway-1": time.Minute} {
 			renewals := s.world.Events("renew " + name)
@@ -359,7 +359,7 @@ func TestWatchJudgesOnAfterEvidenceWasLost(t *testing.T) {
 				s.in.Bake = release.Duration(30 * time.Second)
 				s.later(5*time.Second, s.world.Gateways.Lose)
 				s.later(29900*time.Millisecond, func() { s.world.Gateways.Fail("web-new", step.bad) })
-				s.later(2*time.Minute, s.leave) // what is missed for ever never ends
+				s.later(2*time.Minute, func() { s.leave(temporal.NewCanceledError()) }) // what is missed for ever never ends
 				s.ends(step.want, 29900*time.Millisecond)
 			})
 		})

@@ -178,11 +178,6 @@ type Approval struct {
 	Count int      `json:"count"`
 	// Within ends the release when nobody has answered.
 	Within Duration `json:"within"`
-	// Remind puts the question again after so long; 0 does not.
-	Remind Duration `json:"remind,omitempty"`
-	// Escalate puts the question to EscalateTo, too, after so long; 0 does not. They may answer from then on.
-	Escalate   Duration `json:"escalate,omitempty"`
-	EscalateTo []string `json:"escalate-to,omitempty"`
 }
 
 // ApprovalPoint is the place of an approval on the way.
