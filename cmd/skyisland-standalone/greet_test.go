@@ -12,7 +12,7 @@ func TestTheQuestionEndsWithTheProgram(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	// Nobody ever answers.
 	in, hold := io.Pipe()
-	defer hold.Close()
+	defer func() { _ = hold.Close() }()
 	stop()
 	if _, err := readLine(ctx, in); !errors.Is(err, context.Canceled) {
 		t.Errorf("readLine in a program that is stopped = %v, want context.Canceled", err)
