@@ -18,7 +18,8 @@ const ManifestFile = "skyisland.yaml"
 // ManifestLimit bounds a manifest, in bytes.
 const ManifestLimit = 256 << 10
 
-// Repositories is what these activities need of git. An unknown commit or file is [release.ErrNotFound].
+// Repositories is what these activities need of git. An unknown commit or file is [release.ErrNotFound],
+// and so is a file over the limit, which is [release.ErrTooLarge] too.
 type Repositories interface {
 	// Fetch makes sure that the commit is here.
 	Fetch(ctx context.Context, repository, commit string) error
@@ -58,7 +59,7 @@ func (s *Source) Resolve(ctx context.Context, in ResolveInput) (ResolveResult, e
 	}
 	data, err := s.Repositories.ReadFile(ctx, req.Repository, req.Commit, ManifestFile, ManifestLimit)
 	if errors.Is(err, release.ErrNotFound) {
-		return ResolveResult{}, manifestError(release.Problems{ManifestMissing()})
+		return ResolveResult{}, manifestError(release.Problems{ManifestAway(err)})
 	}
 	if err != nil {
 		return ResolveResult{}, sourceError(err, "read "+ManifestFile)
@@ -73,8 +74,15 @@ func (s *Source) Resolve(ctx context.Context, in ResolveInput) (ResolveResult, e
 	return ResolveResult{Spec: spec}, nil
 }
 
-// ManifestMissing is the problem of a commit without a manifest.
-func ManifestMissing() release.Problem {
+// ManifestAway is the problem of a commit without a manifest that can be read, given why: [release.ErrNotFound],
+// which is also [release.ErrTooLarge] for one over [ManifestLimit].
+func ManifestAway(err error) release.Problem {
+	if errors.Is(err, release.ErrTooLarge) {
+		return release.Problem{
+			File: ManifestFile, Message: fmt.Sprintf("the file has more than %d bytes, the most that is read", ManifestLimit),
+			Fix: "leave out what is a default, or release fewer components together",
+		}
+	}
 	return release.Problem{
 		File: ManifestFile, Message: "the commit has no such file",
 		Fix: "add one to the root of the repository: skyisland init writes it",

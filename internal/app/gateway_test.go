@@ -50,7 +50,7 @@ func TestARequestThatOutlivesTheStopHasItsLine(t *testing.T) {
 	}
 	asked := make(chan error, 1)
 	go func() {
-		res, err := http.Get("http://" + traffic.Addr().String() + "/slow") //nolint:noctx // it outlives the test's context on purpose
+		res, err := http.Get("http://" + traffic.Addr().String() + "/slow")
 		if err == nil {
 			_, err = io.Copy(io.Discard, res.Body)
 			_ = res.Body.Close()

@@ -20,6 +20,9 @@ func (r repositories) Fetch(ctx context.Context, repository, commit string) erro
 
 func (r repositories) ReadFile(ctx context.Context, repository, commit, path string, limit int64) ([]byte, error) {
 	data, err := r.source.ReadFile(ctx, repository, commit, path, limit)
+	if errors.Is(err, git.ErrTooLarge) {
+		err = errors.Join(err, release.ErrTooLarge)
+	}
 	return data, notFound(err)
 }
 
@@ -56,7 +59,7 @@ func (m manifests) Routes(ctx context.Context, application release.Application, 
 	}
 	data, err := m.repositories.ReadFile(ctx, application.Repository, commit, activities.ManifestFile, activities.ManifestLimit)
 	if errors.Is(err, release.ErrNotFound) {
-		return intake.Routes{Problems: release.Problems{activities.ManifestMissing()}}, nil
+		return intake.Routes{Problems: release.Problems{activities.ManifestAway(err)}}, nil
 	}
 	if err != nil {
 		return intake.Routes{}, err

@@ -10,6 +10,8 @@ import (
 var (
 	// ErrNotFound is returned for an application, release or revision nobody knows.
 	ErrNotFound = errors.New("not found")
+	// ErrTooLarge is returned for a file that has more than what is read of one.
+	ErrTooLarge = errors.New("too large")
 	// ErrFinished is returned for an instruction to a release that has ended.
 	ErrFinished = errors.New("release has ended")
 	// ErrLapsed is returned for a weight on a route whose lease has run out, which begins no new ramp.
