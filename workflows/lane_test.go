@@ -403,7 +403,7 @@ func TestLaneThatContinuedAsNewNoticesAReleaseThatIsGone(t *testing.T) {
 func TestLaneThatContinuedAsNewDoesNotUseUpTheSignalsOfAReleaseThatWaits(t *testing.T) {
 	waits := workflows.Held{Release: release.ID{Lane: lane, Number: 5}, Request: release.Request{Lane: lane}}
 	asked := 0
-	inLane(t, workflows.LaneState{Number: 5, Current: &waits}, func(s *laneScene) {
+	_, _ = inLane(t, workflows.LaneState{Number: 5, Current: &waits}, func(s *laneScene) {
 		s.env.OnSignalExternalWorkflow(anything, waits.Release.WorkflowID(), "", workflows.SignalPresence, anything).Return(
 			func(_, _, _, _ string, _ any) error {
 				asked++

@@ -15,7 +15,7 @@ func TestAQuestionEndsWithItsContext(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	// Nobody ever answers.
 	in, hold := io.Pipe()
-	defer hold.Close()
+	defer func() { _ = hold.Close() }()
 	interrupt()
 	if _, err := readLine(ctx, in); !errors.Is(err, context.Canceled) {
 		t.Errorf("readLine = %v, want context.Canceled", err)

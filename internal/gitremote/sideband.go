@@ -40,7 +40,7 @@ func (a *answerWriter) Write(p []byte) (int, error) {
 	}
 	// Not every ResponseWriter has deadlines; the server's own then hold.
 	_ = a.control.SetWriteDeadline(time.Now().Add(writeTime))
-	n, err := a.w.Write(p) //nolint:gosec // git's own content type, and nosniff: no browser takes it for a page
+	n, err := a.w.Write(p)
 	if err != nil {
 		return n, err
 	}
