@@ -16,7 +16,8 @@ func TestPausedReleaseKeepsItsWeightAndItsWatcherUntilItIsResumed(t *testing.T) 
 	inScene(t, func(s *scene) {
 		s.live()
 		r := s.begin(2, v2)
-		r.on("weight web in a: 5%", 0, func() {
+		// In the last unit: a pause before it holds what is left of the move.
+		r.on("weight web in b: 5%", 0, func() {
 			r.tell(workflows.UpdatePause, release.Instruction{Comment: "lunch"})
 			r.on("note: paused", time.Minute, func() {
 				status := r.status()
