@@ -251,6 +251,12 @@ func TestApprovalBeforeTheCutoverHoldsTheLastStep(t *testing.T) {
 
 // deny makes the rules of a scene deny some questions, with the code.
 func (s *scene) deny(code string, until time.Time, when func(release.Question) bool) {
+	s.t.Helper()
+	s.object(release.Denial{Code: code, Message: "not now", Until: &until}, when)
+}
+
+// object makes the rules of a scene deny some questions.
+func (s *scene) object(denial release.Denial, when func(release.Question) bool) {
 	rules, err := engine()
 	if err != nil {
 		s.t.Fatal(err)
@@ -259,7 +265,7 @@ func (s *scene) deny(code string, until time.Time, when func(release.Question) b
 		d, err := rules.Decide(ctx, q)
 		if err == nil && when(q) {
 			d.Allow = false
-			d.Deny = append(d.Deny, release.Denial{Code: code, Message: "not now", Until: &until})
+			d.Deny = append(d.Deny, denial)
 		}
 		return d, err
 	})
@@ -289,6 +295,22 @@ func TestRulesSayNo(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestRulesThatHoldAreWaitedForAndRevertNothing(t *testing.T) {
+	inScene(t, func(s *scene) {
+		s.live()
+		s.push(v2, func(spec *release.Spec) { spec.Freeze = release.RevertFreeze })
+		begin := time.Now()
+		until := begin.Add(30 * time.Minute)
+		s.object(release.Denial{Code: "team.busy", Message: "another release ramps", Until: &until, Hold: true},
+			func(q release.Question) bool { return q.Gate == release.GateStep && q.At.Before(until) })
+		r := s.begin(2, v2)
+		r.end(release.Completed)
+		if took := time.Since(begin); took < 30*time.Minute {
+			t.Errorf("it took %s, want at least half an hour of waiting", took)
+		}
+	})
 }
 
 func TestRulesSayNoToAnApproval(t *testing.T) {

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
-// askFirst and askLast are the first and the longest pause before the rules are asked again while a
-// freeze holds a release. A freeze may be lifted early, and one that lasts a week must not fill the
+// askFirst and askLast are the first and the longest pause before the rules are asked again while they
+// hold a release. A freeze may be lifted early, and one that lasts a week must not fill the
 // history with questions.
 const (
 	askFirst = time.Minute
@@ -46,7 +47,7 @@ func (r *run) decide(ctx workflow.Context, gate release.Gate, step *release.Step
 	return result.Decision, err
 }
 
-// require asks the rules and waits while a freeze denies.
+// require asks the rules and waits while they hold it.
 func (r *run) require(ctx workflow.Context, gate release.Gate) error {
 	never := func() bool { return false }
 	_, err := r.allow(ctx, gate, nil, never)
@@ -65,7 +66,7 @@ func (r *run) mayMove(ctx workflow.Context, gate release.Gate, unit string, to r
 	return r.allow(ctx, gate, &release.StepChange{Unit: unit, From: r.units[unit], To: to}, r.unwatched)
 }
 
-// allow asks the rules until they allow it, waiting while a freeze denies. It is false when there is
+// allow asks the rules until they allow it, waiting while they hold it. It is false when there is
 // nothing left to allow.
 func (r *run) allow(ctx workflow.Context, gate release.Gate, step *release.StepChange, moot func() bool) (bool, error) {
 	for pause := askFirst; ; pause = min(2*pause, askLast) {
@@ -76,13 +77,13 @@ func (r *run) allow(ctx workflow.Context, gate release.Gate, step *release.StepC
 		if moot() || decision.Allow {
 			return !moot(), nil
 		}
-		if !frozen(decision) {
+		if !held(decision) {
 			return false, denied(decision)
 		}
-		if step != nil && r.plan.Freeze == release.RevertFreeze {
-			return false, stop(release.Denied, release.CauseFreeze, "a freeze opened and the manifest says revert: "+decision.Deny[0].Message)
+		if i := slices.IndexFunc(decision.Deny, frozen); step != nil && i >= 0 && r.plan.Freeze == release.RevertFreeze {
+			return false, stop(release.Denied, release.CauseFreeze, "a freeze opened and the manifest says revert: "+decision.Deny[i].Message)
 		}
-		if err := r.waitOutFreeze(ctx, decision, pause, moot); err != nil || moot() {
+		if err := r.waitOut(ctx, decision, pause, moot); err != nil || moot() {
 			return false, err
 		}
 		if err := r.proceedUnless(ctx, moot); err != nil || moot() {
@@ -91,31 +92,36 @@ func (r *run) allow(ctx workflow.Context, gate release.Gate, step *release.StepC
 	}
 }
 
-// frozen says whether nothing but a freeze stands against it.
-func frozen(decision release.Decision) bool {
-	for _, denial := range decision.Deny {
-		if !strings.HasPrefix(denial.Code, freezeCodes) || denial.Code == freezeMalformed {
-			return false
-		}
-	}
-	return len(decision.Deny) > 0
+// held says whether nothing stands against it but what goes by itself.
+func held(decision release.Decision) bool {
+	stays := func(d release.Denial) bool { return !frozen(d) && !d.Hold }
+	return len(decision.Deny) > 0 && !slices.ContainsFunc(decision.Deny, stays)
 }
 
-// waitOutFreeze waits until the freeze is said to end, and no longer than the pause.
-func (r *run) waitOutFreeze(ctx workflow.Context, decision release.Decision, pause time.Duration, moot func() bool) error {
+// frozen says whether a denial is a freeze.
+func frozen(denial release.Denial) bool {
+	return strings.HasPrefix(denial.Code, freezeCodes) && denial.Code != freezeMalformed
+}
+
+// waitOut waits until what holds the release is said to end, and no longer than the pause.
+func (r *run) waitOut(ctx workflow.Context, decision release.Decision, pause time.Duration, moot func() bool) error {
 	now := workflow.Now(ctx)
 	until := thawsAt(decision)
 	if !until.IsZero() && until.After(now) {
 		pause = min(pause, until.Sub(now))
 	}
-	defer r.wait("the freeze to end: "+decision.Deny[0].Message, until)()
+	what := "the rules to allow it: "
+	if frozen(decision.Deny[0]) {
+		what = "the freeze to end: "
+	}
+	defer r.wait(what+decision.Deny[0].Message, until)()
 	timer, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	elapsed := workflow.NewTimerWithOptions(timer, pause, workflow.TimerOptions{Summary: "Freeze: ask the rules again"})
+	elapsed := workflow.NewTimerWithOptions(timer, pause, workflow.TimerOptions{Summary: "Ask the rules again"})
 	return r.await(ctx, func() bool { return elapsed.IsReady() || moot() })
 }
 
-// thawsAt is when the last of the freezes ends; zero when a rule does not know.
+// thawsAt is when the last of what holds it ends; zero when a rule does not know.
 func thawsAt(decision release.Decision) time.Time {
 	var last time.Time
 	for _, denial := range decision.Deny {
