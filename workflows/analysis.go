@@ -7,10 +7,6 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
-// leastEffect is how many times the allowed error rate has to be exceeded for any number of requests to
-// show it: the smallest effect that the error stream bets on.
-const leastEffect = 1.5
-
 // analysis is the plan's word on what counts as worse, as the configuration of the test.
 func analysis(plan release.Plan) canary.Config {
 	config := canary.DefaultConfig()
@@ -21,9 +17,11 @@ func analysis(plan release.Plan) canary.Config {
 		config.HoldAt = 0.5 / config.Alpha
 	}
 	config.Streams[canary.StreamError].Margin = float64(plan.Analysis.ErrorMargin)
-	// Close to what the margin allows nothing can be told apart, and a step would have to see nothing at all.
+	// Below the smallest effect that the test bets on no number of requests shows anything, and a step would
+	// have to see nothing at all.
+	least := config.Streams[canary.StreamError].Grid[0]
 	allowed := config.Effect.Stable + float64(plan.Analysis.ErrorMargin)
-	config.Effect.Canary = min(1, max(float64(plan.Analysis.Detect), leastEffect*allowed))
+	config.Effect.Canary = min(1, max(float64(plan.Analysis.Detect), least*allowed))
 	config.Latency.TailQuantile = plan.Analysis.LatencyQuantile / 100
 	config.Latency.Margin = 1 + float64(plan.Analysis.LatencyMargin)
 	config.WarmUp = plan.Ramp.Probe.Std()
