@@ -19,6 +19,8 @@ ARGS ?=
 BENCH ?=
 # How many samples it takes, for example: make bench BENCH_ARGS="-rollbacks 200"
 BENCH_ARGS ?=
+# The tests in test/ start the real program, put it under load and judge latencies: they come last and one after the
+# other (-p 1), so that no compiler and no other test takes the processors they measure with.
 # The longest one package's tests may take. The slowest start the real program several times.
 TEST_TIMEOUT ?= 15m
 # 1 demands the race pass of `make test`, 0 leaves it out; empty runs it where there is a C compiler.
@@ -49,9 +51,12 @@ build: ## build bin/skyisland and bin/skyisland-standalone
 
 ##@ Work on it
 test: ## run all tests; where there is a C compiler, first a pass with the race detector
-	@raced=0; .ci/test-race '$(RACE)' '$(TEST_TIMEOUT)' || raced=1; \
-	echo 'go test -timeout $(TEST_TIMEOUT) ./...'; \
-	go test -timeout $(TEST_TIMEOUT) ./... && exit $$raced
+	@failed=0; .ci/test-race '$(RACE)' '$(TEST_TIMEOUT)' || failed=1; \
+	echo 'go test -timeout $(TEST_TIMEOUT) (all but test/)'; \
+	go test -timeout $(TEST_TIMEOUT) $$(go list ./... | grep -v '/test/') || failed=1; \
+	echo 'go test -p 1 -timeout $(TEST_TIMEOUT) ./test/...'; \
+	go test -p 1 -timeout $(TEST_TIMEOUT) ./test/... || failed=1; \
+	exit $$failed
 
 test-race: ## run the tests of what does not embed the Temporal server with the race detector
 	@.ci/test-race '$(RACE)' '$(TEST_TIMEOUT)'
