@@ -26,7 +26,13 @@ type Repositories interface {
 	ReadFile(ctx context.Context, repository, commit, path string, limit int64) ([]byte, error)
 	// Export writes a clean working copy of the commit to the folder dest, which does not exist yet.
 	Export(ctx context.Context, repository, commit, dest string) error
+	// Log are the commits that lead to one of them and not to the other, newest first, and no more than most.
+	// Without from they are all that lead to it.
+	Log(ctx context.Context, repository, from, to string, most int) ([]release.Commit, error)
 }
+
+// CommitsShown is how many changes people are shown at most.
+const CommitsShown = 20
 
 // Source holds the activities that read the repository.
 type Source struct {
@@ -40,11 +46,16 @@ type Source struct {
 // ResolveInput names the commit and the lane it is for.
 type ResolveInput struct {
 	Request release.Request
+	// Since are the commits of what is stable; empty before a first release.
+	Since []string
 }
 
 // ResolveResult is the manifest, resolved.
 type ResolveResult struct {
 	Spec release.Spec
+	// Commits are the changes since what is stable, newest first, at most [CommitsShown]. They are for people: empty
+	// when the repository does not say, for example because what is stable was of a branch that is gone.
+	Commits []release.Commit
 }
 
 // Resolve fetches the commit and resolves its manifest for the lane. It fails finally as
@@ -71,7 +82,22 @@ func (s *Source) Resolve(ctx context.Context, in ResolveInput) (ResolveResult, e
 	if problems := s.check(&spec, req.Lane); len(problems) > 0 {
 		return ResolveResult{}, manifestError(problems)
 	}
-	return ResolveResult{Spec: spec}, nil
+	return ResolveResult{Spec: spec, Commits: s.commits(ctx, in)}, nil
+}
+
+// commits are the changes since the newest of what is stable: the one that has the fewest before it.
+func (s *Source) commits(ctx context.Context, in ResolveInput) (fewest []release.Commit) {
+	since := in.Since
+	if len(since) == 0 {
+		since = []string{""}
+	}
+	for i, from := range since {
+		commits, err := s.Repositories.Log(ctx, in.Request.Repository, from, in.Request.Commit, CommitsShown)
+		if err == nil && (i == 0 || fewest == nil || len(commits) < len(fewest)) {
+			fewest = commits
+		}
+	}
+	return fewest
 }
 
 // ManifestAway is the problem of a commit without a manifest that can be read, given why: [release.ErrNotFound],

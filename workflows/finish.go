@@ -57,7 +57,7 @@ func (r *run) end(s *stopped) (release.Outcome, error) {
 	}
 	r.status.Cause, r.status.Paused = &s.Cause, false
 	r.stop = s
-	r.note(s.Cause.Message, s.Cause.Details...)
+	r.enterNote(release.Entry{Kind: release.EntryStopped, Message: s.Cause.Message, Details: s.Cause.Details, Ask: r.closing})
 	r.leave()
 	if next == release.RollingBack {
 		r.rollBack()

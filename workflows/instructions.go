@@ -61,15 +61,20 @@ func (r *run) takeApproval(ctx workflow.Context, in release.Instruction) (string
 	if err := r.mayApprove(in); err != nil {
 		return "", err
 	}
-	r.ask.answers = append(r.ask.answers, release.Approved{By: in.By, Comment: in.Comment, At: in.At})
-	r.status.Approvals = append(r.status.Approvals, r.ask.answers[len(r.ask.answers)-1])
-	message := fmt.Sprintf("%d of %d approvals", len(r.ask.answers), r.ask.approval.Count)
-	r.note("approved by "+in.By.String()+", "+message, comment(in)...)
+	answer := release.Approved{By: in.By, Comment: in.Comment, At: in.At, Point: r.ask.point}
+	r.ask.answers = append(r.ask.answers, answer)
+	r.status.Approvals = append(r.status.Approvals, answer)
+	message := r.ask.progress()
+	if r.ask.answered() {
+		r.ask.closed = "approved: " + message
+	}
+	r.noteAsk(release.EntryAnswered, "approved by "+in.By.String()+", "+message, comment(in)...)
 	r.show()
 	return message, nil
 }
 
 func (r *run) takeRejection(_ workflow.Context, in release.Instruction) (string, error) {
+	r.ask.closed = "rejected by " + in.By.String()
 	r.stopBy(release.Denied, release.CauseRejected, "rejected", in)
 	return "rejected; the release stops", nil
 }
@@ -89,7 +94,7 @@ func (r *run) mayPause(release.Instruction) error {
 
 func (r *run) takePause(_ workflow.Context, in release.Instruction) (string, error) {
 	r.status.Paused = true
-	r.note("paused by "+in.By.String(), comment(in)...)
+	r.noteOf(release.EntryPaused, "paused by "+in.By.String(), comment(in)...)
 	r.show()
 	return "paused: the weight stays, the watch goes on", nil
 }
@@ -106,7 +111,7 @@ func (r *run) mayResume(release.Instruction) error {
 
 func (r *run) takeResume(_ workflow.Context, in release.Instruction) (string, error) {
 	r.status.Paused = false
-	r.note("resumed by "+in.By.String(), comment(in)...)
+	r.noteOf(release.EntryResumed, "resumed by "+in.By.String(), comment(in)...)
 	r.show()
 	return "resumed", nil
 }
@@ -138,7 +143,7 @@ func (r *run) takePromotion(ctx workflow.Context, in release.Instruction) (strin
 		return "", errors.New("the step ended meanwhile")
 	}
 	r.promoted = true
-	r.note("promoted by "+in.By.String(), comment(in)...)
+	r.noteOf(release.EntryPromoted, "promoted by "+in.By.String(), comment(in)...)
 	return "promoted", nil
 }
 
@@ -172,6 +177,48 @@ func (r *run) takeRollback(_ workflow.Context, in release.Instruction) (string, 
 	return "all traffic goes back to stable", nil
 }
 
+// mayBreakGlass wants a reason, and two people.
+func (r *run) mayBreakGlass(in release.Instruction) error {
+	if err := r.live(); err != nil {
+		return err
+	}
+	glass := r.status.BreakGlass
+	switch {
+	case strings.TrimSpace(in.Comment) == "":
+		return errors.New("a rule is broken for a reason: say which, as the comment")
+	case glass != nil && glass.Second != nil:
+		return fmt.Errorf("%s and %s have said so already", glass.By.Name, glass.Second.Name)
+	case glass != nil && glass.By.Same(in.By):
+		return fmt.Errorf("%s has said so already: a second person has to", glass.By.Name)
+	}
+	return nil
+}
+
+// takeBreakGlass keeps the word of the first person. With that of a second, and when the rules let the two, the rules
+// are told of both from then on, and lift what they may lift.
+func (r *run) takeBreakGlass(ctx workflow.Context, in release.Instruction) (string, error) {
+	if r.status.BreakGlass == nil {
+		r.status.BreakGlass = &release.BreakGlass{By: in.By, Reason: in.Comment, At: in.At}
+		r.noteOf(release.EntryGlass, in.By.String()+" wants a rule broken, and a second person has to say so too", in.Comment)
+		r.show()
+		return "noted; it counts when a second person says so too", nil
+	}
+	glass := *r.status.BreakGlass
+	glass.Second = &in.By
+	if err := r.allowedWith(ctx, release.GateOverride, in, &glass); err != nil {
+		return "", err
+	}
+	// The rules took their time: somebody else may have said so meanwhile.
+	if err := r.mayBreakGlass(in); err != nil {
+		return "", err
+	}
+	r.status.BreakGlass = &glass
+	r.broken++
+	r.noteOf(release.EntryGlass, "glass broken by "+glass.By.String()+" and "+in.By.String()+": the rules lift what they may lift", glass.Reason, in.Comment)
+	r.show()
+	return "the glass is broken; the rules are asked again", nil
+}
+
 // stopBy stops the release at a person's word.
 func (r *run) stopBy(event release.Event, kind release.CauseKind, what string, in release.Instruction) {
 	s := stop(event, kind, what+" by "+in.By.String(), comment(in)...)
@@ -181,7 +228,17 @@ func (r *run) stopBy(event release.Event, kind release.CauseKind, what string, i
 
 // allowed asks the rules about a person's instruction.
 func (r *run) allowed(ctx workflow.Context, gate release.Gate, in release.Instruction) error {
-	decision, err := r.decide(ctx, gate, nil, &in.By)
+	return r.allowedWith(ctx, gate, in, nil)
+}
+
+// allowedWith is [run.allowed] for an instruction that puts more into the question.
+func (r *run) allowedWith(ctx workflow.Context, gate release.Gate, in release.Instruction, glass *release.BreakGlass) error {
+	decision, err := r.decide(ctx, gate, nil, func(q *release.Question) {
+		q.By, q.Reason = &in.By, in.Comment
+		if glass != nil {
+			q.BreakGlass = glass
+		}
+	})
 	if err != nil {
 		return err
 	}

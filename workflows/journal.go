@@ -26,12 +26,24 @@ type journal struct {
 func (j *journal) idle() bool { return len(j.pending) == 0 && !j.writing }
 
 // note adds a line to the release's story.
-func (r *run) note(message string, details ...string) {
+func (r *run) note(message string, details ...string) { r.noteOf("", message, details...) }
+
+// noteOf adds a line of a kind that people may want to be told of.
+func (r *run) noteOf(kind release.EntryKind, message string, details ...string) {
+	r.enterNote(release.Entry{Kind: kind, Message: message, Details: details})
+}
+
+// noteAsk adds a line about the question that people are being asked, with the question as it stands.
+func (r *run) noteAsk(kind release.EntryKind, message string, details ...string) {
+	r.enterNote(release.Entry{Kind: kind, Message: message, Details: details, Ask: r.snapshot()})
+}
+
+func (r *run) enterNote(entry release.Entry) {
 	r.journal.count++
-	entry := release.Entry{
-		Number: r.journal.count, At: workflow.Now(r.base), Phase: r.status.Phase, Message: message, Details: details,
-	}
+	entry.Number, entry.At, entry.Phase = r.journal.count, workflow.Now(r.base), r.status.Phase
 	r.journal.pending = append(r.journal.pending, entry)
+	// What is shown has the question once, as it stands now.
+	entry.Ask = nil
 	r.status.Timeline = append(r.status.Timeline, entry)
 	if extra := len(r.status.Timeline) - timelineLength; extra > 0 {
 		r.status.Timeline = r.status.Timeline[extra:]

@@ -28,7 +28,11 @@ type instruction struct {
 
 // listen sets up the status query, the updates and the signals.
 func (r *run) listen(ctx workflow.Context) error {
-	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (release.Status, error) { return r.status, nil }); err != nil {
+	if err := workflow.SetQueryHandler(ctx, QueryStatus, func() (release.Status, error) {
+		status := r.status
+		status.Ask = r.snapshot()
+		return status, nil
+	}); err != nil {
 		return err
 	}
 	for _, i := range []instruction{
@@ -39,6 +43,7 @@ func (r *run) listen(ctx workflow.Context) error {
 		{UpdatePromote, r.mayPromote, r.takePromotion},
 		{UpdateAbort, r.mayAbort, r.takeAbort},
 		{UpdateRollback, r.mayRollBack, r.takeRollback},
+		{UpdateBreakGlass, r.mayBreakGlass, r.takeBreakGlass},
 	} {
 		err := workflow.SetUpdateHandlerWithOptions(ctx, i.name, r.handle(i), workflow.UpdateHandlerOptions{
 			Validator:   func(_ workflow.Context, in release.Instruction) error { return refuse(i.name, i.may(in)) },

@@ -27,10 +27,14 @@ const (
 )
 
 // decide asks the rules and returns the recorded answer.
-func (r *run) decide(ctx workflow.Context, gate release.Gate, step *release.StepChange, by *release.Actor) (release.Decision, error) {
+func (r *run) decide(ctx workflow.Context, gate release.Gate, step *release.StepChange, add func(*release.Question)) (release.Decision, error) {
 	question := release.Question{
 		Version: release.QuestionVersion, Gate: gate, Release: r.in.Release, Request: r.in.Request,
-		Step: step, By: by, Evidence: r.status.Evidence, At: workflow.Now(ctx),
+		Step: step, Evidence: r.status.Evidence, Passed: r.passed, Approvals: r.status.Approvals,
+		BreakGlass: r.status.BreakGlass, At: workflow.Now(ctx),
+	}
+	if add != nil {
+		add(&question)
 	}
 	if len(r.spec.Components) > 0 {
 		question.Spec = &r.spec
@@ -47,11 +51,11 @@ func (r *run) decide(ctx workflow.Context, gate release.Gate, step *release.Step
 	return result.Decision, err
 }
 
-// require asks the rules and waits while they hold it.
-func (r *run) require(ctx workflow.Context, gate release.Gate) error {
+// require asks the rules, waits while they hold it, and returns their yes.
+func (r *run) require(ctx workflow.Context, gate release.Gate) (release.Decision, error) {
 	never := func() bool { return false }
-	_, err := r.allow(ctx, gate, nil, never)
-	return err
+	decision, _, err := r.allow(ctx, gate, nil, never)
+	return decision, err
 }
 
 // mayMove waits until traffic may move: nobody has paused the release and the rules allow the step.
@@ -63,32 +67,71 @@ func (r *run) mayMove(ctx workflow.Context, gate release.Gate, unit string, to r
 	if r.unwatched() {
 		return false, nil
 	}
-	return r.allow(ctx, gate, &release.StepChange{Unit: unit, From: r.units[unit], To: to}, r.unwatched)
+	_, allowed, err := r.allow(ctx, gate, &release.StepChange{Unit: unit, From: r.units[unit], To: to}, r.unwatched)
+	return allowed, err
 }
 
 // allow asks the rules until they allow it, waiting while they hold it. It is false when there is
 // nothing left to allow.
-func (r *run) allow(ctx workflow.Context, gate release.Gate, step *release.StepChange, moot func() bool) (bool, error) {
+func (r *run) allow(ctx workflow.Context, gate release.Gate, step *release.StepChange, moot func() bool) (release.Decision, bool, error) {
+	waited := false
 	for pause := askFirst; ; pause = min(2*pause, askLast) {
+		broken := r.broken
 		decision, err := r.decide(ctx, gate, step, nil)
 		if err != nil {
-			return false, err
+			return decision, false, err
 		}
 		if moot() || decision.Allow {
-			return !moot(), nil
+			r.sayFreed(ctx, waited, gate)
+			return decision, !moot(), nil
 		}
 		if !held(decision) {
-			return false, denied(decision)
+			return decision, false, denied(decision)
 		}
 		if i := slices.IndexFunc(decision.Deny, frozen); step != nil && i >= 0 && r.plan.Freeze == release.RevertFreeze {
-			return false, stop(release.Denied, release.CauseFreeze, "a freeze opened and the manifest says revert: "+decision.Deny[i].Message)
+			return decision, false, reverted(decision.Deny[i])
 		}
-		if err := r.waitOut(ctx, decision, pause, moot); err != nil || moot() {
-			return false, err
+		r.sayHeld(ctx, &waited, decision)
+		again := func() bool { return moot() || r.broken != broken }
+		if err := r.waitOut(ctx, decision, pause, again); err != nil || moot() {
+			return decision, false, err
 		}
 		if err := r.proceedUnless(ctx, moot); err != nil || moot() {
-			return false, err
+			return decision, false, err
 		}
+	}
+}
+
+// reverted is the end of a release whose manifest says that a freeze takes it back.
+func reverted(freeze release.Denial) *stopped {
+	return stop(release.Denied, release.CauseFreeze, "a freeze opened and the manifest says revert: "+freeze.Message)
+}
+
+// changeHoldsAreTold is from 2026-11-27: releases tell when the rules hold them and when they no longer do. Histories
+// from before have no such entries. It can go once no release from before is under way.
+const changeHoldsAreTold = "2026-11-27-holds-are-told"
+
+func (r *run) holdsAreTold(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, changeHoldsAreTold, workflow.DefaultVersion, 1) != workflow.DefaultVersion
+}
+
+// sayHeld tells once that the rules hold the release.
+func (r *run) sayHeld(ctx workflow.Context, told *bool, decision release.Decision) {
+	if *told || !r.holdsAreTold(ctx) {
+		return
+	}
+	*told = true
+	var reasons []string
+	for _, denial := range decision.Deny {
+		reasons = append(reasons, denial.Code+": "+denial.Message)
+	}
+	r.noteOf(release.EntryHeld, "the rules hold it: "+decision.Deny[0].Message, reasons...)
+}
+
+// sayFreed tells that they no longer do, if it was told that they did.
+func (r *run) sayFreed(_ workflow.Context, told bool, gate release.Gate) {
+	if told {
+		r.noteOf(release.EntryFreed, "the rules no longer hold it: "+string(gate))
 	}
 }
 

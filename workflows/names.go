@@ -29,6 +29,8 @@ const (
 	UpdatePromote  = "promote"
 	UpdateAbort    = "abort"
 	UpdateRollback = "rollback"
+	// UpdateBreakGlass asks for a rule to be broken, and is followed when a second person says so too.
+	UpdateBreakGlass = "break-glass"
 	// SignalAlarm tells a release of an alarm, SignalSupersede of a newer release.
 	SignalAlarm     = "alarm"
 	SignalSupersede = "supersede"

@@ -33,7 +33,7 @@ func (r *run) ramp(ctx workflow.Context) error {
 			}
 			i = 0
 		case activities.WatchBlindBack:
-			r.note("no evidence for " + r.plan.Analysis.BlindBack.String() + "; the ramp steps back")
+			r.noteOf(release.EntryBlind, "no evidence for " + r.plan.Analysis.BlindBack.String() + "; the ramp steps back")
 			i = max(0, i-1)
 		default:
 			return fmt.Errorf("a step cannot end %q", end)
@@ -56,7 +56,12 @@ func (r *run) step(ctx workflow.Context, index int) (activities.WatchEnd, error)
 		return activities.WatchLapsed, err
 	}
 	r.status.Step, r.status.Weight = index, step.Weight
-	r.note(fmt.Sprintf("step %d of %d: %s to the candidate", index+1, len(r.plan.Steps), step.Weight))
+	r.noteOf(release.EntryStep, fmt.Sprintf("step %d of %d: %s to the candidate", index+1, len(r.plan.Steps), step.Weight))
+	from := release.NoWeight
+	if index > 0 {
+		from = r.plan.Steps[index-1].Weight
+	}
+	defer r.revertOnFreeze(ctx, release.StepChange{Unit: r.plan.Units[0], From: from, To: step.Weight})()
 	defer r.wait(fmt.Sprintf("evidence at %s", step.Weight), workflow.Now(ctx).Add(step.Bake.Std()))()
 	for {
 		promoted, err := r.awaitWatcher(ctx)
@@ -70,7 +75,7 @@ func (r *run) step(ctx workflow.Context, index int) (activities.WatchEnd, error)
 		if r.watcher.result.End != activities.WatchBlind {
 			return r.watcher.result.End, nil
 		}
-		r.note("blind: the candidate gets no requests, so nothing is known of it; the ramp holds")
+		r.noteOf(release.EntryBlind, "blind: the candidate gets no requests, so nothing is known of it; the ramp holds")
 		g.again = true
 		r.startWatcher(ctx, g)
 	}
@@ -108,7 +113,7 @@ func (r *run) lapse() error {
 	if r.lapses > mostLapses {
 		return stop(release.Broke, release.CauseLease, fmt.Sprintf("the lease ran out %d times", r.lapses))
 	}
-	r.note("the lease ran out and the gateways returned to stable; the ramp begins again")
+	r.noteOf(release.EntryLapsed, "the lease ran out and the gateways returned to stable; the ramp begins again")
 	for _, unit := range r.plan.Units {
 		// A unit that has everything at the candidate has no lease that could run out.
 		if r.units[unit] < release.FullWeight {
@@ -150,7 +155,7 @@ func (r *run) cutOver(ctx workflow.Context) error {
 		}
 	}
 	r.status.Weight = release.FullWeight
-	r.note("all traffic is at the candidate; the predecessor stays warm")
+	r.noteOf(release.EntryStep, "all traffic is at the candidate; the predecessor stays warm")
 	if r.status.Paused {
 		r.status.Paused = false
 		r.note("the pause came with the last move under way, and holds nothing any more")

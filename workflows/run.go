@@ -33,7 +33,18 @@ type run struct {
 	liveSince int64
 	lapses    int
 	watcher   *watcher
-	ask       *question
+	// ask is the question that people are being asked, asks counts them, and closing is the last one as it stood
+	// when it ended without enough answers.
+	ask     *question
+	asks    int
+	closing *release.Ask
+	// commits are the changes since what is stable, passed the stages that have done work and ended well, pressed
+	// the sentences of the pressure gate.
+	commits []release.Commit
+	passed  []release.Stage
+	pressed []string
+	// broken counts what people have said about breaking a rule: a wait for the rules ends with it.
+	broken int
 	// promotable says that a step or the watch is under way, promoted that somebody has ended it.
 	promotable, promoted bool
 	// sealed says that the release is being completed: the predecessor goes, and nothing stops it now.
@@ -91,7 +102,11 @@ func (r *run) pass(phase release.Phase, do func(workflow.Context) error) error {
 func (r *run) enter(phase release.Phase) {
 	r.status.Phase, r.status.Since = phase, workflow.Now(r.base)
 	if !r.passesBy(phase) {
-		r.note(phaseSentence(phase))
+		kind := release.EntryPhase
+		if phase.Ended() {
+			kind = release.EntryEnded
+		}
+		r.noteOf(kind, phaseSentence(phase))
 	}
 	r.show()
 }
@@ -107,7 +122,7 @@ func (r *run) passesBy(phase release.Phase) bool {
 	case release.Pressing:
 		return !changed || r.plan.Pressure == nil
 	case release.Approving:
-		return !changed || r.plan.Approval == nil || r.plan.Approval.Before != release.BeforeRamp
+		return !changed || len(r.plan.Wants(release.BeforeRamp)) == 0
 	case release.Ramping:
 		return len(r.plan.Steps) == 0
 	default:

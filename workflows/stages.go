@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -22,18 +23,34 @@ const (
 // admit fetches the commit, reads its manifest and asks whether the release may begin.
 func (r *run) admit(ctx workflow.Context) error {
 	var resolved activities.ResolveResult
-	in := activities.ResolveInput{Request: r.in.Request}
+	in := activities.ResolveInput{Request: r.in.Request, Since: r.since()}
 	if err := workflow.ExecuteActivity(gate(ctx, fetchBound, "Fetch the commit and read skyisland.yaml"), source.Resolve, in).Get(ctx, &resolved); err != nil {
 		return err
 	}
-	r.spec = resolved.Spec
+	r.spec, r.commits = resolved.Spec, resolved.Commits
 	r.status.Units = r.spec.Units
-	return r.require(ctx, release.GateAdmit)
+	_, err := r.require(ctx, release.GateAdmit)
+	return err
+}
+
+// since are the commits of what is stable now, without doubles.
+func (r *run) since() []string {
+	var out []string
+	for _, name := range workflow.DeterministicKeys(r.in.Stable) {
+		if commit := r.in.Stable[name].Commit; !slices.Contains(out, commit) {
+			out = append(out, commit)
+		}
+	}
+	return out
 }
 
 // build turns every component into an artifact, and freezes the plan.
 func (r *run) build(ctx workflow.Context) error {
-	if err := r.require(ctx, release.GateBuild); err != nil {
+	decision, err := r.require(ctx, release.GateBuild)
+	if err != nil {
+		return err
+	}
+	if err := r.oblige(decision); err != nil {
 		return err
 	}
 	built := map[string]release.Digest{}
@@ -54,6 +71,7 @@ func (r *run) build(ctx workflow.Context) error {
 	if err := all.wait(); err != nil {
 		return err
 	}
+	r.did(release.StageBuild, slices.ContainsFunc(r.spec.Components, func(c release.Component) bool { return len(c.Build.Run) > 0 }))
 	r.plan = release.NewPlan(r.in.Release, r.in.Request, r.spec, built, r.in.Stable)
 	r.status.PlanHash, r.status.Moves, r.status.Steps = r.plan.Hash(), r.plan.Moves, r.plan.Steps
 	if len(r.plan.Changed()) == 0 {
@@ -62,13 +80,40 @@ func (r *run) build(ctx workflow.Context) error {
 	return nil
 }
 
+// oblige merges what the rules demand into what the release will do, before the plan is frozen.
+func (r *run) oblige(decision release.Decision) error {
+	if len(decision.Obligations) == 0 {
+		return nil
+	}
+	spec, notes, err := r.spec.Oblige(decision.Obligations)
+	if err != nil {
+		s := stop(release.Denied, release.CausePolicy, "the rules demand what the manifest does not have")
+		s.Cause.Details = strings.Split(err.Error(), "\n")
+		return s
+	}
+	r.spec = spec
+	if len(notes) > 0 {
+		r.note("the rules make the plan stricter than the manifest", notes...)
+	}
+	return nil
+}
+
+// did keeps that a stage has ended well, if it has done work.
+func (r *run) did(stage release.Stage, work bool) {
+	if work {
+		r.passed = append(r.passed, stage)
+	}
+}
+
 // test runs every component's own tests.
 func (r *run) test(ctx workflow.Context) error {
 	all := newGroup(ctx)
+	tested := false
 	for _, component := range r.spec.Components {
 		if len(component.Test.Run) == 0 {
 			continue
 		}
+		tested = true
 		future := workflow.ExecuteActivity(gate(all.ctx, component.Test.Timeout.Std(), "Test "+component.Name), builds.Test, r.buildInput(component))
 		all.add(future, func() error {
 			var result activities.TestResult
@@ -79,7 +124,11 @@ func (r *run) test(ctx workflow.Context) error {
 			return nil
 		})
 	}
-	return all.wait()
+	if err := all.wait(); err != nil {
+		return err
+	}
+	r.did(release.StageTest, tested)
+	return nil
 }
 
 func (r *run) buildInput(component release.Component) activities.BuildInput {
@@ -92,7 +141,7 @@ func (r *run) deploy(ctx workflow.Context) error {
 	if len(r.plan.Changed()) == 0 && len(r.removed()) == 0 {
 		return nil
 	}
-	if err := r.require(ctx, release.GateDeploy); err != nil {
+	if _, err := r.require(ctx, release.GateDeploy); err != nil {
 		return err
 	}
 	if len(r.plan.Changed()) == 0 {
@@ -137,7 +186,9 @@ func (r *run) deploy(ctx workflow.Context) error {
 
 // verify runs the function cases against the candidates.
 func (r *run) verify(ctx workflow.Context) error {
-	return r.prove(ctx, "Cases of ", checkBound, nil, checks.Cases)
+	proved, err := r.prove(ctx, "Cases of ", checkBound, nil, checks.Cases)
+	r.did(release.StageCases, err == nil && len(proved) > 0)
+	return err
 }
 
 // press drives load at the candidates, one after the other: two at once would measure each other.
@@ -145,13 +196,16 @@ func (r *run) press(ctx workflow.Context) error {
 	if r.plan.Pressure == nil || len(r.plan.Changed()) == 0 {
 		return nil
 	}
-	if err := r.require(ctx, release.GatePress); err != nil {
+	if _, err := r.require(ctx, release.GatePress); err != nil {
 		return err
 	}
-	return r.prove(ctx, "Pressure on ", r.plan.Pressure.For.Std()+pressureBound, r.plan.Pressure, checks.Press)
+	proved, err := r.prove(ctx, "Pressure on ", r.plan.Pressure.For.Std()+pressureBound, r.plan.Pressure, checks.Press)
+	r.pressed = proved
+	r.did(release.StagePressure, err == nil && len(proved) > 0)
+	return err
 }
 
-func (r *run) prove(ctx workflow.Context, what string, bound time.Duration, pressure *release.Pressure, activity any) error {
+func (r *run) prove(ctx workflow.Context, what string, bound time.Duration, pressure *release.Pressure, activity any) (proved []string, err error) {
 	for _, unit := range r.plan.Units {
 		for _, move := range r.plan.Changed() {
 			component := r.component(move.Component)
@@ -164,12 +218,14 @@ func (r *run) prove(ctx workflow.Context, what string, bound time.Duration, pres
 			}
 			var result activities.CheckResult
 			if err := workflow.ExecuteActivity(gate(ctx, bound, what+move.Component+" in unit "+unit), activity, in).Get(ctx, &result); err != nil {
-				return err
+				return proved, err
 			}
-			r.note(what + move.Component + " in unit " + unit + ": " + result.Summary)
+			sentence := what + move.Component + " in unit " + unit + ": " + result.Summary
+			r.note(sentence)
+			proved = append(proved, sentence)
 		}
 	}
-	return nil
+	return proved, nil
 }
 
 func (r *run) component(name string) release.Component {

@@ -112,6 +112,17 @@ func (s *Source) Export(_ context.Context, _, commit, dest string) error {
 	return nil
 }
 
+// Log has the commit alone: one leads to nothing else here.
+func (s *Source) Log(_ context.Context, _, from, to string, _ int) ([]release.Commit, error) {
+	if _, err := s.commit(to); err != nil {
+		return nil, err
+	}
+	if from == to {
+		return nil, nil
+	}
+	return []release.Commit{{ID: to, Subject: "Change it", Author: "Ada <ada@example.com>"}}, nil
+}
+
 // Manifest resolves what ReadFile read. It is the function of [activities.Source].
 func (s *Source) Manifest(_ string, data []byte, _ string) (release.Spec, error) {
 	c, err := s.commit(string(data))

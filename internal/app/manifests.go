@@ -30,6 +30,18 @@ func (r repositories) Export(ctx context.Context, repository, commit, dest strin
 	return notFound(r.source.Export(ctx, repository, commit, dest))
 }
 
+func (r repositories) Log(ctx context.Context, repository, from, to string, most int) ([]release.Commit, error) {
+	found, err := r.source.Log(ctx, repository, from, to, most)
+	if err != nil {
+		return nil, notFound(err)
+	}
+	var out []release.Commit
+	for _, c := range found {
+		out = append(out, release.Commit{ID: c.ID, Subject: c.Subject, Author: c.Author.Name + " <" + c.Author.Email + ">"})
+	}
+	return out, nil
+}
+
 // notFound marks the errors that trying again cannot mend.
 func notFound(err error) error {
 	for _, final := range []error{git.ErrCommitUnknown, git.ErrFileUnknown, git.ErrInvalid, git.ErrUnsupported, git.ErrTooLarge} {

@@ -41,12 +41,31 @@ func checkEnvironment(doc *yamldoc.Document, at string, e *Environment) {
 		doc.Report(at+".analysis.blind-back", fmt.Sprintf("%s is shorter than blind, %s", e.Analysis.BlindBack, e.Analysis.Blind),
 			"write at least "+e.Analysis.Blind.String())
 	}
-	if e.Approval != nil {
-		checkUnique(doc, at+".approval.from", e.Approval.From)
-		for i, who := range e.Approval.From {
-			if strings.TrimSpace(who) == "" {
-				doc.Report(fmt.Sprintf("%s.approval.from[%d]", at, i), "an empty name", "name a group or a person")
-			}
+	checkApproval(doc, at+".approval", e.Approval)
+}
+
+func checkApproval(doc *yamldoc.Document, at string, a *release.Approval) {
+	if a == nil {
+		return
+	}
+	checkPeople(doc, at+".from", a.From)
+	sooner := func(field string, d release.Duration) {
+		if doc.Sound(at+".within") && doc.Sound(at+field) && d >= a.Within {
+			doc.Report(at+field, fmt.Sprintf("%s is not before the question expires, after %s", d, a.Within), "write less than "+a.Within.String())
+		}
+	}
+	sooner(".remind", a.Remind)
+	if a.Escalate != nil {
+		checkPeople(doc, at+".escalate.to", a.Escalate.To)
+		sooner(".escalate.after", a.Escalate.After)
+	}
+}
+
+func checkPeople(doc *yamldoc.Document, at string, people []string) {
+	checkUnique(doc, at, people)
+	for i, who := range people {
+		if strings.TrimSpace(who) == "" {
+			doc.Report(fmt.Sprintf("%s[%d]", at, i), "an empty name", "name a group or a person")
 		}
 	}
 }

@@ -111,6 +111,11 @@ func (m *Manifest) fill(doc *yamldoc.Document) {
 		}
 		f.Value.Set(value)
 	})
+	for _, e := range m.Environment {
+		if e != nil && e.Approval != nil && e.Approval.Remind == 0 {
+			e.Approval.Remind = e.Approval.Within / 2
+		}
+	}
 	for i := range m.Components {
 		c := &m.Components[i]
 		if c.Ingress.Path != "" || doc.Has(fmt.Sprintf("components[%d].route.path", i)) {

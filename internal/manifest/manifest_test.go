@@ -128,7 +128,7 @@ func TestTheSketchOfTheDesignParsesExactly(t *testing.T) {
 			ErrorMargin: 0.005, LatencyQuantile: 99, LatencyMargin: 0.2, FalseRollback: 0.01, Detect: 0.05,
 			Blind: 30 * second, BlindBack: 5 * minute,
 		},
-		Approval: &release.Approval{Before: release.BeforeRamp, From: []string{"release-managers"}, Count: 2, Within: 24 * hour},
+		Approval: &release.Approval{Before: release.BeforeRamp, From: []string{"release-managers"}, Count: 2, Within: 24 * hour, Remind: 12 * hour},
 		Freeze:   release.HoldFreeze,
 		Watch:    2 * hour,
 	}

@@ -20,7 +20,7 @@ func Full() *Manifest {
 	return &Manifest{
 		Components: []release.Component{{Ingress: release.Ingress{Pins: []release.Pin{{}}}}},
 		Environment: map[string]*Environment{
-			defaultEnvironment: {Pressure: &release.Pressure{}, Approval: &release.Approval{}},
+			defaultEnvironment: {Pressure: &release.Pressure{}, Approval: &release.Approval{Escalate: &release.Escalation{}}},
 		},
 	}
 }

@@ -150,6 +150,7 @@ func (s *Spec) demand(o Obligation) bool {
 	if want.Within == 0 {
 		want.Within = demandWithin
 	}
+	want.Remind = want.Within / 2
 	if s.Approval != nil && s.Approval.meets(want) || slices.ContainsFunc(s.Demands, func(a Approval) bool { return a.meets(want) }) {
 		return false
 	}

@@ -27,13 +27,13 @@ func TestOblige(t *testing.T) {
 				Kind: release.ObligeApprovals, Count: 3, From: []string{"release-managers"}, Before: release.BeforeRamp, Within: hour, Reason: "tier 1",
 			}},
 			func(s *release.Spec) {
-				s.Demands = []release.Approval{{Before: release.BeforeRamp, From: []string{"release-managers"}, Count: 3, Within: hour}}
+				s.Demands = []release.Approval{{Before: release.BeforeRamp, From: []string{"release-managers"}, Count: 3, Within: hour, Remind: hour / 2}}
 			}, "the rules demand 3 approvals of release-managers before the ramp (tier 1)",
 		},
 		{
 			"other people than the manifest wants, in a day", []release.Obligation{{Kind: release.ObligeApprovals, Count: 1, From: []string{"security"}, Before: release.BeforeCutover}},
 			func(s *release.Spec) {
-				s.Demands = []release.Approval{{Before: release.BeforeCutover, From: []string{"security"}, Count: 1, Within: 24 * hour}}
+				s.Demands = []release.Approval{{Before: release.BeforeCutover, From: []string{"security"}, Count: 1, Within: 24 * hour, Remind: 12 * hour}}
 			}, "the rules demand an approval of security before the cutover",
 		},
 		{

@@ -178,6 +178,18 @@ type Approval struct {
 	Count int      `json:"count"`
 	// Within ends the release when nobody has answered.
 	Within Duration `json:"within"`
+	// Remind is after how long people are asked again; 0 is never.
+	Remind Duration `json:"remind,omitempty"`
+	// Escalate puts the question to more people; nil is never.
+	Escalate *Escalation `json:"escalate,omitempty"`
+}
+
+// Escalation puts a question that nobody has answered to more people, who may answer it from then on.
+type Escalation struct {
+	// After is counted from the question, and shorter than the time it has.
+	After Duration `json:"after"`
+	// To are groups or names of people.
+	To []string `json:"to"`
 }
 
 // ApprovalPoint is the place of an approval on the way.

@@ -78,6 +78,8 @@ type Approved struct {
 	By      Actor     `json:"by"`
 	Comment string    `json:"comment,omitempty"`
 	At      time.Time `json:"at"`
+	// Point is what they were asked before; empty in releases from before it was kept.
+	Point ApprovalPoint `json:"point,omitempty"`
 }
 
 // Cause is why a release ended other than by completing.
