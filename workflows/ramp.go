@@ -33,7 +33,7 @@ func (r *run) ramp(ctx workflow.Context) error {
 			}
 			i = 0
 		case activities.WatchBlindBack:
-			r.noteOf(release.EntryBlind, "no evidence for " + r.plan.Analysis.BlindBack.String() + "; the ramp steps back")
+			r.noteOf(release.EntryBlind, "no evidence for "+r.plan.Analysis.BlindBack.String()+"; the ramp steps back")
 			i = max(0, i-1)
 		default:
 			return fmt.Errorf("a step cannot end %q", end)

@@ -16,5 +16,6 @@ func (p *program) release() *cobra.Command {
 		p.releaseInstruct(dispatch.Promote, "End the step or the watch under way before its evidence is in"),
 		p.releaseInstruct(dispatch.Abort, "Stop a release; what moved goes back"),
 		p.releaseInstruct(dispatch.Rollback, "Take all traffic back to stable"),
+		p.releaseInstruct(dispatch.BreakGlass, "Ask for a rule to be broken, with a reason in --comment; it counts when a second person does so too"),
 	)
 }

@@ -38,18 +38,19 @@ type Instruction string
 
 // The instructions. See the updates of package workflows.
 const (
-	Approve  Instruction = workflows.UpdateApprove
-	Reject   Instruction = workflows.UpdateReject
-	Pause    Instruction = workflows.UpdatePause
-	Resume   Instruction = workflows.UpdateResume
-	Promote  Instruction = workflows.UpdatePromote
-	Abort    Instruction = workflows.UpdateAbort
-	Rollback Instruction = workflows.UpdateRollback
+	Approve    Instruction = workflows.UpdateApprove
+	Reject     Instruction = workflows.UpdateReject
+	Pause      Instruction = workflows.UpdatePause
+	Resume     Instruction = workflows.UpdateResume
+	Promote    Instruction = workflows.UpdatePromote
+	Abort      Instruction = workflows.UpdateAbort
+	Rollback   Instruction = workflows.UpdateRollback
+	BreakGlass Instruction = workflows.UpdateBreakGlass
 )
 
 // Instructions are all of them, in the order people learn them.
 func Instructions() []Instruction {
-	return []Instruction{Approve, Reject, Pause, Resume, Promote, Abort, Rollback}
+	return []Instruction{Approve, Reject, Pause, Resume, Promote, Abort, Rollback, BreakGlass}
 }
 
 // Submit asks a lane for a release and starts the lane when it is new. The same request twice is
@@ -92,11 +93,12 @@ func updateID(key string) string {
 }
 
 // Instruct tells a release what a person says, and returns when it is followed and recorded. A
-// release that will not follow answers with a [RefusedError]; one that nobody knows is [release.ErrNotFound].
+// release that will not follow answers with a [RefusedError]; one that nobody knows is [release.ErrNotFound]. The
+// same instruction again, by its ID, is followed once, and answered as it was the first time.
 func (d *Dispatcher) Instruct(ctx context.Context, id release.ID, what Instruction, in release.Instruction) (workflows.Followed, error) {
 	doing := fmt.Sprintf("%s release %s", what, id)
 	handle, err := d.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: id.WorkflowID(), UpdateName: string(what), Args: []any{in},
+		WorkflowID: id.WorkflowID(), UpdateID: updateID(in.ID), UpdateName: string(what), Args: []any{in},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err != nil {
