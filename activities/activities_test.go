@@ -169,7 +169,7 @@ func (r refusing) Apply(context.Context, string, []release.Route) ([]release.Rec
 func TestDecisionThatIsNotRecordedIsNone(t *testing.T) {
 	world := activitiestest.New(1, "a")
 	world.Ledger.Away(true)
-	_, err := do[activities.DecideResult](t, &activities.Policy{Rules: world.Rules, Ledger: world.Ledger}, "Decide",
+	_, err := do[activities.DecideResult](t, &activities.Policy{Rules: world.Rules, Ledger: world.Ledger, Registry: world.Registry}, "Decide",
 		activities.DecideInput{Question: release.Question{Gate: release.GateAdmit}})
 	again(t, err)
 }

@@ -19,10 +19,22 @@ type Ledger interface {
 	SaveDecision(ctx context.Context, question release.Question, decision release.Decision, took time.Duration) error
 }
 
+// Registry knows what the rules are told beside the release.
+type Registry interface {
+	// Ramping are the releases other than one that were allowed to split traffic, and neither have all of it nor have
+	// ended.
+	Ramping(ctx context.Context, other release.ID) ([]release.RampingRelease, error)
+	// Freezes are those that people have declared, have not ended at a time and are not lifted.
+	Freezes(ctx context.Context, at time.Time) ([]release.Freeze, error)
+	// Exclusively runs do while nobody else runs one.
+	Exclusively(ctx context.Context, do func(context.Context) error) error
+}
+
 // Policy holds the activity that asks the rules.
 type Policy struct {
-	Rules  Rules
-	Ledger Ledger
+	Rules    Rules
+	Ledger   Ledger
+	Registry Registry
 }
 
 // DecideInput is a question.
@@ -38,13 +50,40 @@ type DecideResult struct {
 // Decide asks the rules and records the answer. It returns no answer that is not recorded: no
 // transition happens without a stored allow.
 func (p *Policy) Decide(ctx context.Context, in DecideInput) (DecideResult, error) {
-	begin := time.Now()
-	decision, err := p.Rules.Decide(ctx, in.Question)
-	if err != nil {
-		return DecideResult{}, fmt.Errorf("ask the rules about %s: %w", in.Question.Gate, err)
+	question := in.Question
+	if question.Gate != release.GateStep || question.Step == nil || question.Step.From != release.NoWeight {
+		return p.decide(ctx, question)
 	}
-	if err := p.Ledger.SaveDecision(ctx, in.Question, decision, time.Since(begin)); err != nil {
-		return DecideResult{}, fmt.Errorf("record the decision on %s: %w", in.Question.Gate, err)
+	// Who may ramp can depend on how many do. Two that ask at once must not both be told that there is room.
+	var result DecideResult
+	err := p.Registry.Exclusively(ctx, func(ctx context.Context) (err error) {
+		result, err = p.decide(ctx, question)
+		return err
+	})
+	return result, err
+}
+
+func (p *Policy) decide(ctx context.Context, question release.Question) (DecideResult, error) {
+	begin := time.Now()
+	facts, err := p.facts(ctx, question)
+	if err != nil {
+		return DecideResult{}, fmt.Errorf("gather what the rules are told of %s: %w", question.Gate, err)
+	}
+	question.Facts = &facts
+	decision, err := p.Rules.Decide(ctx, question)
+	if err != nil {
+		return DecideResult{}, fmt.Errorf("ask the rules about %s: %w", question.Gate, err)
+	}
+	if err := p.Ledger.SaveDecision(ctx, question, decision, time.Since(begin)); err != nil {
+		return DecideResult{}, fmt.Errorf("record the decision on %s: %w", question.Gate, err)
 	}
 	return DecideResult{Decision: decision}, nil
+}
+
+func (p *Policy) facts(ctx context.Context, question release.Question) (facts release.Facts, err error) {
+	if facts.Freezes, err = p.Registry.Freezes(ctx, question.At); err != nil {
+		return facts, err
+	}
+	facts.Ramping, err = p.Registry.Ramping(ctx, question.Release)
+	return facts, err
 }

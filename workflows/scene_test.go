@@ -293,7 +293,7 @@ func (s *scene) begin(number int, commit string) *playing {
 		Checks:  &activities.Checks{Repositories: w.Source, Prover: w.Prover, Dir: w.Source.Dir},
 		Traffic: &activities.Traffic{Router: w.Gateways, Salt: func(release string) string { return "salt of " + release }},
 		Watch:   &activities.Watch{Observers: w.Gateways.Observers},
-		Policy:  &activities.Policy{Rules: w.Rules, Ledger: w.Ledger},
+		Policy:  &activities.Policy{Rules: w.Rules, Ledger: w.Ledger, Registry: w.Registry},
 		Record:  &activities.Record{Journal: w.Journal},
 	}, worker.Options{})
 	p.env.OnSignalExternalWorkflow(mock.Anything, lane.WorkflowID(), "", workflows.SignalFinished, mock.Anything).Return(

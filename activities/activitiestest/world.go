@@ -19,6 +19,7 @@ type World struct {
 	Gateways *Gateways
 	Rules    *Rules
 	Ledger   *Ledger
+	Registry *Registry
 	Journal  *Journal
 
 	mu         sync.Mutex
@@ -48,6 +49,7 @@ func New(gateways int, units ...string) *World {
 	w.Gateways = newGateways(w, gateways, units)
 	w.Rules = &Rules{}
 	w.Ledger = &Ledger{world: w}
+	w.Registry = &Registry{turn: make(chan struct{}, 1)}
 	w.Journal = &Journal{world: w, routes: map[string][]release.Route{}, stable: map[release.Lane]map[string]release.Revision{}}
 	return w
 }

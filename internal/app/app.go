@@ -125,7 +125,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 		Checks:  &activities.Checks{Repositories: repositories, Prover: prover{}, Dir: a.path("work")},
 		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},
 		Watch:   &activities.Watch{Observers: observersOf(a.fleet)},
-		Policy:  &activities.Policy{Rules: patientRules{rules}, Ledger: a.store},
+		Policy:  &activities.Policy{Rules: patientRules{rules}, Ledger: a.store, Registry: a.store},
 		Record:  &activities.Record{Journal: a.store},
 	}, worker.Options{Deployment: o.Config.Temporal.Deployment, BuildID: o.Config.Temporal.BuildID})
 	return a.serveFrom(o, repositories)

@@ -34,5 +34,5 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 		db.Close()
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	return &Store{write: db, read: db}, nil
+	return &Store{write: db, read: db, deciding: make(chan struct{}, 1)}, nil
 }

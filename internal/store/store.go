@@ -25,6 +25,8 @@ type Store struct {
 	// write and read are the same for PostgreSQL. SQLite has one writer at a time, so there all
 	// changes queue for one connection instead of failing on each other.
 	write, read *sqlx.DB
+	// deciding has room for the one who decides.
+	deciding chan struct{}
 }
 
 // Open opens a database, creates it when it is a file that is not there, and brings its schema up to

@@ -82,7 +82,7 @@ func (p *process) work() {
 		Checks:  &activities.Checks{Repositories: w.Source, Prover: w.Prover, Dir: w.Source.Dir},
 		Traffic: &activities.Traffic{Router: w.Gateways, Salt: func(release string) string { return "salt of " + release }},
 		Watch:   &activities.Watch{Observers: w.Gateways.Observers},
-		Policy:  &activities.Policy{Rules: w.Rules, Ledger: w.Ledger},
+		Policy:  &activities.Policy{Rules: w.Rules, Ledger: w.Ledger, Registry: w.Registry},
 		Record:  &activities.Record{Journal: w.Journal},
 	}, worker.Options{})
 	if err := p.worker.Start(); err != nil {
