@@ -73,14 +73,25 @@ type scene struct {
 
 // asServer makes the test environment do as a server does: an activity without a bound on its attempts
 // has none (here it would have ten), each attempt has the time to itself (here all have it together),
-// and one that was called off is not tried again.
+// one that was called off is not tried again, and what is to be waited for when it is cancelled is (here it goes on
+// beside what comes after it): nothing is retired before every deployment has ended.
 type asServer struct {
 	interceptor.WorkerInterceptorBase
 
 	mu      sync.Mutex
 	lose    context.CancelCauseFunc
 	attempt map[string]time.Duration
+	// deploying counts the deployments under way. Once something is retired, one that was cancelled before it began
+	// never does.
+	deploying sync.WaitGroup
+	retiring  bool
 }
+
+// The activities whose order the server keeps, by the names they are registered with.
+const (
+	deployName = "Deploy"
+	retireName = "Retire"
+)
 
 // errLost is the end of an attempt whose worker is gone.
 var errLost = errors.New("the worker is gone")
@@ -136,6 +147,15 @@ type endingActivity struct {
 
 func (a *endingActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	name := activity.GetInfo(ctx).ActivityType.Name
+	switch name {
+	case retireName:
+		a.server.retire()
+	case deployName:
+		if !a.server.deploy() {
+			return nil, temporal.NewNonRetryableApplicationError("called off", "CalledOff", nil)
+		}
+		defer a.server.deploying.Done()
+	}
 	ctx, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
 	a.server.mu.Lock()
@@ -153,6 +173,24 @@ func (a *endingActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 		return nil, temporal.NewNonRetryableApplicationError("called off", "CalledOff", err)
 	}
 	return result, err
+}
+
+// retire waits for the deployments under way, and lets none begin any more.
+func (s *asServer) retire() {
+	s.mu.Lock()
+	s.retiring = true
+	s.mu.Unlock()
+	s.deploying.Wait()
+}
+
+// deploy says whether a deployment may begin.
+func (s *asServer) deploy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.retiring {
+		s.deploying.Add(1)
+	}
+	return !s.retiring
 }
 
 // inScene plays a test in a bubble, with two units of one gateway each and the real rules.
