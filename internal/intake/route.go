@@ -22,6 +22,13 @@ type Submitter interface {
 	Submit(ctx context.Context, req release.Request) (release.Submission, error)
 }
 
+// People knows who pushes.
+type People interface {
+	// Person is who an account of a source belongs to. Its error says why that is nobody and how to be known; it
+	// refuses the event, because trying again would not make anybody known.
+	Person(source, name string) (release.Actor, error)
+}
+
 // Applications is what the installation releases.
 type Applications interface {
 	// ApplicationByRepository is [release.ErrNotFound] for a repository nobody registered, and
@@ -79,6 +86,10 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", p.After, err)
 	}
+	requester, err := r.requester(event, p)
+	if err != nil {
+		return stranger(err, branch, application, routes), nil
+	}
 	d, err := r.learn(ctx, branch, p, application, routes)
 	if err != nil {
 		return settled(err)
@@ -94,7 +105,26 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	if len(d.environments) == 0 {
 		return Outcome{Kind: Ignored, Message: d.why}, nil
 	}
-	return r.submit(ctx, event, p, application, d, routes)
+	return r.submit(ctx, event, p, requester, application, d, routes)
+}
+
+// stranger is the outcome of a push by nobody we know. It asks for no release, and teaches us nothing about the
+// branches either; a branch that is not released is none of our business whoever pushes it.
+func stranger(why error, branch string, application release.Application, routes Routes) Outcome {
+	d := destinationOf(branch, application, routes)
+	unclear := len(routes.Problems) > 0 && len(application.Branches) == 0
+	if len(d.environments)+len(d.refused) == 0 && !unclear {
+		return Outcome{Kind: Ignored, Message: d.why}
+	}
+	return Outcome{Kind: Refused, Message: tidy("not released: "+why.Error(), whyLimit)}
+}
+
+// requester is who pushed.
+func (r *Router) requester(event Event, p push) (release.Actor, error) {
+	if r.people == nil {
+		return release.Actor{Name: p.who(), Source: event.Source}, nil
+	}
+	return r.people.Person(event.Source, p.who())
 }
 
 // settled refuses an event for what is known of its application: a contradiction there is for people
@@ -173,7 +203,7 @@ func listed(names []string) string {
 }
 
 // submit asks each environment's lane. Asking again after a failure is answered as a duplicate.
-func (r *Router) submit(ctx context.Context, event Event, p push, application release.Application, to destination, routes Routes) (Outcome, error) {
+func (r *Router) submit(ctx context.Context, event Event, p push, requester release.Actor, application release.Application, to destination, routes Routes) (Outcome, error) {
 	outcome := Outcome{Kind: Duplicate}
 	var messages []string
 	for _, environment := range to.environments {
@@ -186,7 +216,7 @@ func (r *Router) submit(ctx context.Context, event Event, p push, application re
 		submission, err := r.submitter.Submit(ctx, release.Request{
 			Key:  environment + " " + p.happening(event.Delivery),
 			Lane: lane, Repository: application.Repository, Ref: p.Ref, Commit: p.After, Message: p.message(),
-			Requester: release.Actor{Name: p.who(), Source: event.Source}, At: event.ReceivedAt,
+			Requester: requester, At: event.ReceivedAt,
 			Concurrency: routes.Concurrency[environment], Problems: routes.Problems,
 		})
 		if err != nil {

@@ -43,6 +43,7 @@ type Router struct {
 	applications Applications
 	manifests    Manifests
 	submitter    Submitter
+	people       People
 	log          *slog.Logger
 	wake         chan struct{}
 	slots        chan struct{}
@@ -78,10 +79,10 @@ type line struct {
 	events []Event
 }
 
-// NewRouter is a router; [Router.Run] does the work.
-func NewRouter(inbox Inbox, applications Applications, manifests Manifests, submitter Submitter, log *slog.Logger) *Router {
+// NewRouter is a router; [Router.Run] does the work. Without people, whoever pushes is who the source says.
+func NewRouter(inbox Inbox, applications Applications, manifests Manifests, submitter Submitter, people People, log *slog.Logger) *Router {
 	return &Router{
-		inbox: inbox, applications: applications, manifests: manifests, submitter: submitter, log: log,
+		inbox: inbox, applications: applications, manifests: manifests, submitter: submitter, people: people, log: log,
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, batch),
 		settled: make(chan struct{}), tries: map[int64]int{}, busy: map[string]bool{}, held: map[string]hold{},
 	}
