@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +20,7 @@ import (
 	"github.com/skyisland/skyisland/internal/api"
 	"github.com/skyisland/skyisland/internal/api/apitest"
 	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/identity"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/workflows"
 )
@@ -98,6 +102,7 @@ func TestRoutesAnswer(t *testing.T) {
 		lacks              string
 	}{
 		"health":              {method: "GET", path: "/healthz", status: 200, want: []string{"ok"}},
+		"who one is":          {method: "GET", path: "/api/v1/whoami", status: 200, want: []string{`{"name":"olga","source":"api","groups":["release-managers"]}`}},
 		"info":                {method: "GET", path: "/api/v1/info", status: 200, want: []string{`"version":"1.2.3"`, `"entry":"http://127.0.0.1:8080"`}},
 		"applications":        {method: "GET", path: "/api/v1/applications", status: 200, want: []string{`"repository":"https://example.com/demo/hello.git"`}},
 		"a new application":   {method: "PUT", path: "/api/v1/applications/demo/new", body: `{"repository":"git@example.com:demo/new.git"}`, status: 200, want: []string{`"name":"new"`}},
@@ -247,6 +252,42 @@ func TestTheActorIsTheTokensHolder(t *testing.T) {
 	}
 	if second.By.String() != "rita (api)" || len(second.By.Groups) != 0 {
 		t.Errorf("the second instruction is by %+v", second.By)
+	}
+}
+
+func TestTheHolderIsAPersonOfTheDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "people.yaml")
+	if err := os.WriteFile(file, []byte("people: [{name: olga.ivanova, groups: [leads], api: [olga]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	people, err := identity.New(identity.Options{File: file, Tokens: map[string][]string{"olga": {"release-managers"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := apitest.New()
+	i.KnowPeople(people)
+	i.Put(release.Status{ID: three, Phase: release.Approving, PlanHash: hash})
+	server := i.Start(t, api.Info{})
+
+	ask(t, apitest.Operator, "POST", server+releases+"3/approve", `{"plan_hash":"`+hash+`"}`)
+	told := i.Told()
+	if len(told) != 1 || told[0].Instruction.By.Person != "olga.ivanova" || !slices.Equal(told[0].Instruction.By.Groups, []string{"leads", "release-managers"}) {
+		t.Errorf("told %+v", told)
+	}
+	for _, path := range []string{"/api/v1/info", "/api/v1/releases", releases + "3"} {
+		got := ask(t, apitest.Reader, "GET", server+path, "")
+		if got.status != http.StatusForbidden || !strings.Contains(got.body, api.CodeUnknownPerson) || !strings.Contains(got.body, "add \\\"api: [rita]\\\"") {
+			t.Errorf("%s for one who is nobody: got %d %s", path, got.status, got.body)
+		}
+	}
+	for token, want := range map[string]string{
+		apitest.Operator:   `{"name":"olga","source":"api","person":"olga.ivanova","groups":["leads","release-managers"]}`,
+		apitest.Reader:     `"name":"rita","source":"api","problem":"the token named`,
+		"no-token-of-ours": "urn:skyisland:problem:unauthorized",
+	} {
+		if got := ask(t, token, "GET", server+"/api/v1/whoami", ""); !strings.Contains(got.body, want) {
+			t.Errorf("got %s, want %s", got.body, want)
+		}
 	}
 }
 

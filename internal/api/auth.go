@@ -86,17 +86,38 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// authenticated lets holders of a token in, under their name.
+// authenticated lets holders of a token in, as the people they are.
 func (s *Server) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, err := s.authenticate(r.Header.Get("Authorization"))
-		if err != nil {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="skyisland"`)
-			s.fail(w, r, err)
+		who, ok := s.holder(w, r)
+		if !ok {
 			return
+		}
+		if s.people != nil {
+			person, err := s.people.Person(source, who.Name)
+			if err != nil {
+				s.fail(w, r, unknownPerson(err))
+				return
+			}
+			who = person
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey, who)))
 	})
+}
+
+// holder is who the request's token was given to; false when it has been refused.
+func (s *Server) holder(w http.ResponseWriter, r *http.Request) (release.Actor, bool) {
+	who, err := s.authenticate(r.Header.Get("Authorization"))
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="skyisland"`)
+		s.fail(w, r, err)
+		return release.Actor{}, false
+	}
+	return who, true
+}
+
+func unknownPerson(why error) error {
+	return &fault{http.StatusForbidden, CodeUnknownPerson, why.Error()}
 }
 
 func (s *Server) authenticate(header string) (release.Actor, error) {

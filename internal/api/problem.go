@@ -33,13 +33,15 @@ const ProblemType = "application/problem+json"
 const (
 	CodeBadRequest   = "bad-request"
 	CodeUnauthorized = "unauthorized"
-	CodeNotFound     = "not-found"
-	CodeRefused      = "refused"
-	CodeFinished     = "finished"
-	CodeConflict     = "conflict"
-	CodeTooLarge     = "too-large"
-	CodeUnavailable  = "unavailable"
-	CodeInternal     = "internal"
+	// CodeUnknownPerson is for a token whose holder is nobody in the directory of people.
+	CodeUnknownPerson = "unknown-person"
+	CodeNotFound      = "not-found"
+	CodeRefused       = "refused"
+	CodeFinished      = "finished"
+	CodeConflict      = "conflict"
+	CodeTooLarge      = "too-large"
+	CodeUnavailable   = "unavailable"
+	CodeInternal      = "internal"
 )
 
 const problemPrefix = "urn:skyisland:problem:"

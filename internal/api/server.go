@@ -20,6 +20,13 @@ type Releases interface {
 	Alarm(ctx context.Context, id release.ID, alarm release.Alarm) error
 }
 
+// People knows who holds a token.
+type People interface {
+	// Person is who an account of a source belongs to, with all groups. Its error says why that is nobody, and how to
+	// be known.
+	Person(source, name string) (release.Actor, error)
+}
+
 // Records are what is kept after a release has ended, and what is searched.
 type Records interface {
 	// Releases are those that match, the newest first, and the cursor of the next page; "" when
@@ -36,7 +43,7 @@ type Records interface {
 	SaveApplication(ctx context.Context, application release.Application) error
 }
 
-// Options are what a server is made of. All but Log is required.
+// Options are what a server is made of. All but People and Log is required.
 type Options struct {
 	Releases Releases
 	Records  Records
@@ -44,6 +51,8 @@ type Options struct {
 	Logs     Logs
 	// Tokens are who may use the API; nobody else may.
 	Tokens []Token
+	// People knows who holds a token; without it everybody is who their token says.
+	People People
 	Info   Info
 	// Log takes what operators should see; nil discards it.
 	Log *slog.Logger
@@ -56,6 +65,7 @@ type Server struct {
 	traffic  Traffic
 	logs     Logs
 	keys     []key
+	people   People
 	info     Info
 	log      *slog.Logger
 	watches  *watches
@@ -79,7 +89,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs,
-		keys: keys, info: o.Info, log: o.Log, closing: make(chan struct{}),
+		keys: keys, people: o.People, info: o.Info, log: o.Log, closing: make(chan struct{}),
 	}
 	s.watches = newWatches(s.status)
 	return s, nil
@@ -111,6 +121,7 @@ func (s *Server) Handler() http.Handler {
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.health)
+	mux.HandleFunc("GET /api/v1/whoami", s.whoAmI)
 	mux.Handle("/", s.authenticated(v1))
 	return s.guarded(mux)
 }

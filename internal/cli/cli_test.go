@@ -19,6 +19,7 @@ import (
 	"github.com/skyisland/skyisland/internal/api/apitest"
 	"github.com/skyisland/skyisland/internal/cli"
 	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/identity"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/workflows"
 )
@@ -92,6 +93,22 @@ func info() api.Info {
 	return api.Info{Version: "1.2.3", Units: []api.Unit{{Name: "a", Entry: "http://127.0.0.1:8080"}, {Name: "b"}}, GitRemote: "http://127.0.0.1:7781"}
 }
 
+// directory is an installation that knows olga, and nobody else.
+func directory(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "people.yaml")
+	if err := os.WriteFile(file, []byte("people: [{name: olga.ivanova, groups: [leads], api: [olga]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	people, err := identity.New(identity.Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := installation()
+	i.KnowPeople(people)
+	return i.Start(t, info())
+}
+
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/scripts",
@@ -105,7 +122,7 @@ func TestScripts(t *testing.T) {
 					told.What, told.Instruction.By, told.Instruction.PlanHash, told.Instruction.Comment)}, nil
 			})
 			env.Vars = append(env.Vars, "SKYISLAND_SERVER="+i.Start(env.T().(testing.TB), info()), "SKYISLAND_TOKEN="+apitest.Operator,
-				"HOME="+filepath.Join(env.WorkDir, "home"), "TZ=UTC", "PLAN="+plan)
+				"PEOPLE="+directory(t), "READER="+apitest.Reader, "HOME="+filepath.Join(env.WorkDir, "home"), "TZ=UTC", "PLAN="+plan)
 			return nil
 		},
 	})

@@ -52,20 +52,24 @@ func (p *program) validateFiles(names []string) error {
 	out := struct {
 		Files []validated `json:"files"`
 	}{}
-	bad := 0
 	for _, name := range names {
 		data, err := p.readManifest(name)
 		if err != nil {
 			return err
 		}
-		v := judge(name, data)
-		if !v.OK {
-			bad++
-		}
-		out.Files = append(out.Files, v)
+		out.Files = append(out.Files, judge(name, data))
 	}
-	err := p.print(out, func(w io.Writer) {
-		for _, v := range out.Files {
+	return p.report(out.Files, out)
+}
+
+// report prints what was found out about files, and fails when one is wrong.
+func (p *program) report(files []validated, all any) error {
+	bad := false
+	for _, v := range files {
+		bad = bad || !v.OK
+	}
+	err := p.print(all, func(w io.Writer) {
+		for _, v := range files {
 			for _, problem := range v.Problems {
 				fmt.Fprintln(w, problem)
 			}
@@ -74,10 +78,10 @@ func (p *program) validateFiles(names []string) error {
 			}
 		}
 	})
-	if err != nil || bad == 0 {
-		return err
+	if err == nil && bad {
+		err = &exitError{code: ExitError}
 	}
-	return &exitError{code: ExitError}
+	return err
 }
 
 func (p *program) readManifest(name string) ([]byte, error) {

@@ -45,6 +45,7 @@ type Installation struct {
 	builds       map[string]string
 	told         []Told
 	alarms       []release.Alarm
+	people       api.People
 	away         error
 	broken       error
 	asked        int
@@ -64,13 +65,16 @@ func New() *Installation {
 // Server is the API before the installation.
 func (i *Installation) Server(info api.Info) (*api.Server, error) {
 	return api.New(api.Options{
-		Releases: i, Records: i, Traffic: i, Logs: i, Info: info,
+		Releases: i, Records: i, Traffic: i, Logs: i, Info: info, People: i.people,
 		Tokens: []api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},
 		},
 	})
 }
+
+// KnowPeople gives the installation a directory of people, before it is served.
+func (i *Installation) KnowPeople(people api.People) { i.people = people }
 
 // Start serves the installation until the test ends, and returns its address.
 func (i *Installation) Start(t testing.TB, info api.Info) string {

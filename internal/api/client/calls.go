@@ -28,6 +28,11 @@ func (c *Client) Info(ctx context.Context) (api.Info, error) {
 	return ask[api.Info](ctx, c, http.MethodGet, v1+"/info", nil, nil)
 }
 
+// WhoAmI is who the installation takes the token's holder for.
+func (c *Client) WhoAmI(ctx context.Context) (api.WhoAmI, error) {
+	return ask[api.WhoAmI](ctx, c, http.MethodGet, v1+"/whoami", nil, nil)
+}
+
 // Applications are all that the installation knows.
 func (c *Client) Applications(ctx context.Context) ([]release.Application, error) {
 	out, err := ask[api.Applications](ctx, c, http.MethodGet, v1+"/applications", nil, nil)
