@@ -23,6 +23,7 @@ import (
 	"github.com/skyisland/skyisland/internal/dispatch"
 	"github.com/skyisland/skyisland/internal/gateway/admin"
 	"github.com/skyisland/skyisland/internal/git"
+	"github.com/skyisland/skyisland/internal/identity"
 	"github.com/skyisland/skyisland/internal/intake"
 	"github.com/skyisland/skyisland/internal/policy"
 	"github.com/skyisland/skyisland/internal/release"
@@ -58,6 +59,7 @@ type App struct {
 	runtime  *runtime.Runtime
 	router   *intake.Router
 	github   *intake.GitHub
+	people   *identity.Directory
 	api      *api.Server
 	dispatch *dispatch.Dispatcher
 	worker   interface {
@@ -71,6 +73,10 @@ func New(ctx context.Context, o Options) (*App, error) {
 	a := &App{config: o.Config, log: o.Log, detach: o.Detach, dispatch: dispatch.New(o.Temporal)}
 	if err := os.MkdirAll(o.Config.Data, 0o750); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	var err error
+	if a.people, err = directory(o.Config, a.log); err != nil {
+		return nil, err
 	}
 	salts, err := Secret(a.path("salt-key"))
 	if err != nil {
@@ -134,7 +140,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 // serveFrom makes the parts that others call.
 func (a *App) serveFrom(o Options, repositories repositories) error {
 	box := inbox{a.store}
-	a.router = intake.NewRouter(box, applications{Store: a.store, adopt: o.Adopt}, manifests{repositories}, a.dispatch, a.log)
+	a.router = intake.NewRouter(box, applications{Store: a.store, adopt: o.Adopt}, manifests{repositories}, a.dispatch, a.people, a.log)
 	if secret := o.Config.GitHub.Secret.Reveal(); secret != "" {
 		var err error
 		if a.github, err = intake.NewGitHub(secret, box, a.router, a.log); err != nil {
@@ -155,7 +161,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	var err error
 	a.api, err = api.New(api.Options{
 		Releases: a.dispatch, Records: records{a.store}, Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")},
-		Tokens: tokens, Info: info, Log: a.log,
+		Tokens: tokens, People: a.people, Info: info, Log: a.log,
 	})
 	return err
 }

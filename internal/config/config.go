@@ -38,8 +38,11 @@ type Config struct {
 	GitHub GitHub `yaml:"github"`
 	// Tokens are who may use the API.
 	Tokens []Token `yaml:"tokens"`
-	Policy Policy  `yaml:"policy"`
-	Build  Build   `yaml:"build"`
+	// Directory is the file that says which accounts are which people; empty is none.
+	Directory string `yaml:"directory"`
+	Page      Page   `yaml:"page"`
+	Policy    Policy `yaml:"policy"`
+	Build     Build  `yaml:"build"`
 }
 
 // Temporal says where the server is.
@@ -75,6 +78,13 @@ type Token struct {
 	Name   string   `yaml:"name"`
 	Groups []string `yaml:"groups"`
 	Token  Secret   `yaml:"token"`
+}
+
+// Page is the approval page.
+type Page struct {
+	// Secret signs its links and sessions; empty has one made in Data. Servers that share their people's links
+	// share it.
+	Secret Secret `yaml:"secret"`
 }
 
 // Policy says where the rules and their data are.
@@ -161,7 +171,7 @@ func (c *Config) defaults(dir string) {
 	if c.Temporal.Namespace == "" {
 		c.Temporal.Namespace = "default"
 	}
-	for _, path := range []*string{&c.Data, &c.Policy.Bundle, &c.Policy.Data} {
+	for _, path := range []*string{&c.Data, &c.Policy.Bundle, &c.Policy.Data, &c.Directory} {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}
@@ -209,6 +219,9 @@ func (c Config) Check() error {
 	}
 	if len(c.GatewayToken) < 16 {
 		fault("gateway-token", "is shorter than 16 characters: gateways obey whoever knows it")
+	}
+	if c.Page.Secret != "" && len(c.Page.Secret) < 32 {
+		fault("page.secret", "is shorter than 32 characters: whoever guesses it can sign links")
 	}
 	if len(c.Tokens) == 0 {
 		fault("tokens", "is empty: nobody could use the API")

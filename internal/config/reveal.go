@@ -18,7 +18,7 @@ func (c *Config) reveal(dir string) error {
 		path   string
 		secret *Secret
 	}
-	places := []place{{"store", &c.Store}, {"gateway-token", &c.GatewayToken}, {"github.secret", &c.GitHub.Secret}}
+	places := []place{{"store", &c.Store}, {"gateway-token", &c.GatewayToken}, {"github.secret", &c.GitHub.Secret}, {"page.secret", &c.Page.Secret}}
 	for i := range c.Tokens {
 		places = append(places, place{fmt.Sprintf("tokens[%d].token", i), &c.Tokens[i].Token})
 	}
