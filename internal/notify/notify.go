@@ -100,8 +100,11 @@ type Word struct {
 	For time.Duration
 	// PlanHash is the plan that was shown with the button.
 	PlanHash string
-	Comment  string
-	At       time.Time
+	// Ask is the number of the question that was shown: the same plan may be asked about more than once. It is 0 where
+	// the source does not know it.
+	Ask     int
+	Comment string
+	At      time.Time
 }
 
 // Reply is what became of a word, for whoever said it.
