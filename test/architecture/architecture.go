@@ -59,6 +59,7 @@ var assemblers = map[string]string{
 	"internal/dispatch":  "is the one door to the workflows",
 	"internal/gitremote": "turns a push into an event for intake",
 	"internal/intake":    "turns events into requests to dispatch",
+	"internal/page":      "says what people answer to the desk, in the words of notify",
 	"internal/server":    "mounts the HTTP surfaces beside each other",
 }
 
