@@ -25,6 +25,8 @@ import (
 	"github.com/skyisland/skyisland/internal/git"
 	"github.com/skyisland/skyisland/internal/identity"
 	"github.com/skyisland/skyisland/internal/intake"
+	"github.com/skyisland/skyisland/internal/notify"
+	"github.com/skyisland/skyisland/internal/page"
 	"github.com/skyisland/skyisland/internal/policy"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/internal/runtime"
@@ -43,6 +45,8 @@ type Options struct {
 	GitRemote string
 	// Adopt makes an application of a repository that was never registered. Nil adopts none.
 	Adopt func(fullName, cloneURL string) (release.Application, bool)
+	// Desk takes what people say on the approval page; without it there is no page.
+	Desk notify.Desk
 	// Detach leaves instances running when the app stops, for the next one to adopt; otherwise they
 	// end with it and start again with the next.
 	Detach bool
@@ -60,6 +64,7 @@ type App struct {
 	router   *intake.Router
 	github   *intake.GitHub
 	people   *identity.Directory
+	page     *page.Page
 	api      *api.Server
 	dispatch *dispatch.Dispatcher
 	worker   interface {
@@ -159,6 +164,9 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 		info.Units = append(info.Units, api.Unit{Name: unit.Name, Entry: unit.Entry})
 	}
 	var err error
+	if a.page, err = a.newPage(o.Desk); err != nil {
+		return err
+	}
 	a.api, err = api.New(api.Options{
 		Releases: a.dispatch, Records: records{a.store}, Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")},
 		Tokens: tokens, People: a.people, Info: info, Log: a.log,
@@ -169,11 +177,14 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 // githubPath is where GitHub delivers.
 const githubPath = "/webhooks/github"
 
-// Handler is everything that others call: the API and the webhooks.
+// Handler is everything that others call: the API, the webhooks and the approval page.
 func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
 	if a.github != nil {
 		mux.Handle("POST "+githubPath, a.github)
+	}
+	if a.page != nil {
+		mux.Handle("/approve/", a.page.Handler())
 	}
 	mux.Handle("/", a.api.Handler())
 	return mux
