@@ -41,6 +41,9 @@ func (r *run) mayAnswer(in release.Instruction) error {
 	if in.PlanHash != r.status.PlanHash {
 		return fmt.Errorf("the answer is for plan %s, the release asks for plan %s: look at it again and answer for that", shown(in.PlanHash), shown(r.status.PlanHash))
 	}
+	if in.Ask != 0 && in.Ask != r.ask.number {
+		return fmt.Errorf("question %d is closed, and question %d is open: look at it and answer that", in.Ask, r.ask.number)
+	}
 	return r.ask.mayAnswer(in.By)
 }
 

@@ -49,6 +49,7 @@ type Options struct {
 	Records  Records
 	Traffic  Traffic
 	Logs     Logs
+	Freezes  Freezes
 	// Tokens are who may use the API; nobody else may.
 	Tokens []Token
 	// People knows who holds a token; without it everybody is who their token says.
@@ -64,6 +65,7 @@ type Server struct {
 	records  Records
 	traffic  Traffic
 	logs     Logs
+	freezes  Freezes
 	keys     []key
 	people   People
 	info     Info
@@ -77,8 +79,8 @@ type Server struct {
 // New is a server; mount its [Server.Handler]. It fails when something is missing or a token is
 // there twice.
 func New(o Options) (*Server, error) {
-	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil {
-		return nil, errors.New("api: releases, records, traffic and logs are all needed")
+	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil || o.Freezes == nil {
+		return nil, errors.New("api: releases, records, traffic, logs and freezes are all needed")
 	}
 	keys, err := newKeys(o.Tokens)
 	if err != nil {
@@ -88,7 +90,7 @@ func New(o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs,
+		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs, freezes: o.Freezes,
 		keys: keys, people: o.People, info: o.Info, log: o.Log, closing: make(chan struct{}),
 	}
 	s.watches = newWatches(s.status)
@@ -115,6 +117,9 @@ func (s *Server) Handler() http.Handler {
 	v1.HandleFunc("POST "+releases+"/alarms", s.alarm)
 	v1.HandleFunc("POST "+releases+"/{instruction}", s.instruct)
 	v1.HandleFunc("GET /api/v1/lanes/{tenant}/{application}/{environment}", s.showLane)
+	v1.HandleFunc("GET /api/v1/freezes", s.listFreezes)
+	v1.HandleFunc("POST /api/v1/freezes", s.addFreeze)
+	v1.HandleFunc("DELETE /api/v1/freezes/{freeze}", s.liftFreeze)
 	v1.HandleFunc("GET /api/v1/traffic", s.showTraffic)
 	v1.HandleFunc("GET /api/v1/logs", s.showInstanceLogs)
 	v1.HandleFunc("/", s.unknownRoute)

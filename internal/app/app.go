@@ -20,12 +20,12 @@ import (
 	"github.com/skyisland/skyisland/internal/artifact"
 	"github.com/skyisland/skyisland/internal/build"
 	"github.com/skyisland/skyisland/internal/config"
+	"github.com/skyisland/skyisland/internal/desk"
 	"github.com/skyisland/skyisland/internal/dispatch"
 	"github.com/skyisland/skyisland/internal/gateway/admin"
 	"github.com/skyisland/skyisland/internal/git"
 	"github.com/skyisland/skyisland/internal/identity"
 	"github.com/skyisland/skyisland/internal/intake"
-	"github.com/skyisland/skyisland/internal/notify"
 	"github.com/skyisland/skyisland/internal/page"
 	"github.com/skyisland/skyisland/internal/policy"
 	"github.com/skyisland/skyisland/internal/release"
@@ -45,8 +45,6 @@ type Options struct {
 	GitRemote string
 	// Adopt makes an application of a repository that was never registered. Nil adopts none.
 	Adopt func(fullName, cloneURL string) (release.Application, bool)
-	// Desk takes what people say on the approval page; without it there is no page.
-	Desk notify.Desk
 	// Detach leaves instances running when the app stops, for the next one to adopt; otherwise they
 	// end with it and start again with the next.
 	Detach bool
@@ -65,6 +63,7 @@ type App struct {
 	github   *intake.GitHub
 	people   *identity.Directory
 	page     *page.Page
+	desk     *desk.Desk
 	api      *api.Server
 	dispatch *dispatch.Dispatcher
 	worker   interface {
@@ -164,11 +163,13 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 		info.Units = append(info.Units, api.Unit{Name: unit.Name, Entry: unit.Entry})
 	}
 	var err error
-	if a.page, err = a.newPage(o.Desk); err != nil {
+	a.desk = a.newDesk()
+	if a.page, err = a.newPage(a.desk); err != nil {
 		return err
 	}
 	a.api, err = api.New(api.Options{
-		Releases: a.dispatch, Records: records{a.store}, Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")},
+		Releases: audited{a.dispatch, desk.Audit{Releases: a.dispatch, Records: a.store}}, Records: records{a.store},
+		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.store,
 		Tokens: tokens, People: a.people, Info: info, Log: a.log,
 	})
 	return err

@@ -79,8 +79,11 @@ type Instruction struct {
 	// Comment is kept with the instruction.
 	Comment string `json:"comment,omitempty"`
 	// PlanHash is the plan the person was shown. An approval or rejection for another plan is refused.
-	PlanHash string    `json:"plan_hash,omitempty"`
-	At       time.Time `json:"at"`
+	PlanHash string `json:"plan_hash,omitempty"`
+	// Ask is the number of the question the person was shown: the same plan may be asked about more than once. 0 is
+	// whichever is open.
+	Ask int       `json:"ask,omitempty"`
+	At  time.Time `json:"at"`
 }
 
 // Alarm is an alarm that concerns a release.

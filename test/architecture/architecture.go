@@ -56,6 +56,7 @@ var assemblers = map[string]string{
 	"internal/api":       "offers what dispatch and the store can do over HTTP",
 	"internal/cli":       "speaks the API's own types",
 	"internal/console":   "shows what the API offers",
+	"internal/desk":      "turns what people say into what dispatch tells releases",
 	"internal/dispatch":  "is the one door to the workflows",
 	"internal/gitremote": "turns a push into an event for intake",
 	"internal/intake":    "turns events into requests to dispatch",

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
 	"github.com/skyisland/skyisland/internal/dispatch"
@@ -46,6 +47,7 @@ type Installation struct {
 	told         []Told
 	alarms       []release.Alarm
 	people       api.People
+	freezes      []release.Freeze
 	away         error
 	broken       error
 	asked        int
@@ -65,7 +67,7 @@ func New() *Installation {
 // Server is the API before the installation.
 func (i *Installation) Server(info api.Info) (*api.Server, error) {
 	return api.New(api.Options{
-		Releases: i, Records: i, Traffic: i, Logs: i, Info: info, People: i.people,
+		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Info: info, People: i.people,
 		Tokens: []api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},
@@ -377,4 +379,33 @@ func (i *Installation) BuildLog(_ context.Context, id release.ID, component stri
 
 func buildKey(id release.ID, component string, kind api.LogKind) string {
 	return id.String() + "/" + component + "/" + string(kind)
+}
+
+// AddFreeze keeps a freeze.
+func (i *Installation) AddFreeze(_ context.Context, freeze release.Freeze) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.freezes = append(i.freezes, freeze)
+	return i.broken
+}
+
+// Freezes are those that were declared and not lifted, and have not ended.
+func (i *Installation) Freezes(_ context.Context, at time.Time) ([]release.Freeze, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	ended := func(f release.Freeze) bool { return f.Ends != nil && !at.Before(*f.Ends) }
+	return slices.DeleteFunc(slices.Clone(i.freezes), ended), i.broken
+}
+
+// LiftFreeze ends a freeze.
+func (i *Installation) LiftFreeze(_ context.Context, id string, _ release.Actor, _ time.Time) (release.Freeze, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	n := slices.IndexFunc(i.freezes, func(f release.Freeze) bool { return f.ID == id })
+	if n < 0 {
+		return release.Freeze{}, release.ErrNotFound
+	}
+	freeze := i.freezes[n]
+	i.freezes = slices.Delete(i.freezes, n, n+1)
+	return freeze, nil
 }

@@ -45,6 +45,21 @@ func (c *Client) SaveApplication(ctx context.Context, tenant, name, repository s
 	return ask[release.Application](ctx, c, http.MethodPut, path, nil, api.ApplicationBody{Repository: repository})
 }
 
+// Freezes are those that have not ended and nobody has lifted.
+func (c *Client) Freezes(ctx context.Context) (api.FreezeList, error) {
+	return ask[api.FreezeList](ctx, c, http.MethodGet, v1+"/freezes", nil, nil)
+}
+
+// AddFreeze declares a freeze.
+func (c *Client) AddFreeze(ctx context.Context, body api.FreezeBody) (release.Freeze, error) {
+	return ask[release.Freeze](ctx, c, http.MethodPost, v1+"/freezes", nil, body)
+}
+
+// LiftFreeze ends a freeze.
+func (c *Client) LiftFreeze(ctx context.Context, id string) (release.Freeze, error) {
+	return ask[release.Freeze](ctx, c, http.MethodDelete, v1+"/freezes/"+url.PathEscape(id), nil, nil)
+}
+
 // Releases are those that match, the newest first.
 func (c *Client) Releases(ctx context.Context, filter api.ReleaseFilter) (api.ReleasePage, error) {
 	values := set(url.Values{}, "tenant", filter.Tenant, "application", filter.Application, "environment", filter.Environment,
