@@ -100,7 +100,10 @@ var errLost = errors.New("the worker is gone")
 func (s *asServer) loseWatcher() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lose(errLost)
+	// Without one under way there is none to lose.
+	if s.lose != nil {
+		s.lose(errLost)
+	}
 }
 
 func (s *asServer) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
