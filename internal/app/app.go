@@ -26,6 +26,7 @@ import (
 	"github.com/skyisland/skyisland/internal/git"
 	"github.com/skyisland/skyisland/internal/identity"
 	"github.com/skyisland/skyisland/internal/intake"
+	"github.com/skyisland/skyisland/internal/notify/router"
 	"github.com/skyisland/skyisland/internal/page"
 	"github.com/skyisland/skyisland/internal/policy"
 	"github.com/skyisland/skyisland/internal/release"
@@ -64,6 +65,8 @@ type App struct {
 	people   *identity.Directory
 	page     *page.Page
 	desk     *desk.Desk
+	chats    chats
+	notifier *router.Router
 	api      *api.Server
 	dispatch *dispatch.Dispatcher
 	worker   interface {
@@ -128,6 +131,13 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
+	a.desk = a.newDesk()
+	if a.chats, err = a.openChats(o.Config, a.desk); err != nil {
+		return err
+	}
+	if a.notifier, err = a.newNotifier(o.Config, a.chats.channels); err != nil {
+		return err
+	}
 	a.worker = worker.New(o.Temporal, worker.Activities{
 		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units()},
 		Build:   &activities.Build{Repositories: repositories, Commands: commands{runner: runner, logs: a.path("logs")}, Artifacts: artifactStore{artifacts}, Dir: a.path("work")},
@@ -136,7 +146,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},
 		Watch:   &activities.Watch{Observers: observersOf(a.fleet)},
 		Policy:  &activities.Policy{Rules: patientRules{rules}, Ledger: a.store, Registry: a.store},
-		Record:  &activities.Record{Journal: a.store},
+		Record:  &activities.Record{Journal: journal{a.store, a.notifier.Kick}},
 	}, worker.Options{Deployment: o.Config.Temporal.Deployment, BuildID: o.Config.Temporal.BuildID})
 	return a.serveFrom(o, repositories)
 }
@@ -163,7 +173,6 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 		info.Units = append(info.Units, api.Unit{Name: unit.Name, Entry: unit.Entry})
 	}
 	var err error
-	a.desk = a.newDesk()
 	if a.page, err = a.newPage(a.desk); err != nil {
 		return err
 	}
@@ -198,12 +207,22 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.runtime.Run(running) })
 	group.Go(func() error { return a.router.Run(running) })
 	group.Go(func() error { return a.reconcile(running) })
+	// What happened last is told too: the router ends after the worker, which keeps what there is to tell.
+	telling, told := context.WithCancel(context.WithoutCancel(ctx))
+	defer told()
+	notifying := make(chan struct{})
+	go func() { defer close(notifying); a.notifier.Run(telling) }()
+	for _, listen := range a.chats.listening {
+		group.Go(func() error { return listen(running) })
+	}
 	if err := a.worker.Start(); err != nil {
 		return fmt.Errorf("start the worker: %w", err)
 	}
 	<-running.Done()
 	a.worker.Stop()
 	err := group.Wait()
+	told()
+	<-notifying
 	if a.detach {
 		a.runtime.Detach()
 		return err

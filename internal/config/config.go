@@ -43,6 +43,11 @@ type Config struct {
 	Page      Page   `yaml:"page"`
 	Policy    Policy `yaml:"policy"`
 	Build     Build  `yaml:"build"`
+	// Notify says who hears of what; Slack, DingTalk and Feishu are where.
+	Notify   Notify   `yaml:"notify"`
+	Slack    Slack    `yaml:"slack"`
+	DingTalk DingTalk `yaml:"dingtalk"`
+	Feishu   Feishu   `yaml:"feishu"`
 }
 
 // Temporal says where the server is.

@@ -14,14 +14,11 @@ const secretLimit = 64 << 10
 // reveal replaces every reference to a file or a variable by the secret that is there. Files are
 // relative to dir.
 func (c *Config) reveal(dir string) error {
-	type place struct {
-		path   string
-		secret *Secret
-	}
 	places := []place{{"store", &c.Store}, {"gateway-token", &c.GatewayToken}, {"github.secret", &c.GitHub.Secret}, {"page.secret", &c.Page.Secret}}
 	for i := range c.Tokens {
 		places = append(places, place{fmt.Sprintf("tokens[%d].token", i), &c.Tokens[i].Token})
 	}
+	places = append(places, c.chatSecrets()...)
 	var faults []error
 	for _, p := range places {
 		value, err := resolve(string(*p.secret), dir)

@@ -135,9 +135,12 @@ func saveEntry(ctx context.Context, tx *sqlx.Tx, id release.ID, entry release.En
 		INSERT INTO entries (tenant, application, environment, release, number, at, phase, message, details)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tenant, application, environment, release, number) DO NOTHING`
-	_, err = exec(ctx, tx, insert, id.Lane.Tenant, id.Lane.Application, id.Lane.Environment, id.Number,
+	added, err := exec(ctx, tx, insert, id.Lane.Tenant, id.Lane.Application, id.Lane.Environment, id.Number,
 		entry.Number, micros(entry.At), string(entry.Phase), clean(entry.Message), details)
-	return err
+	if err != nil || added == 0 || entry.Kind == "" {
+		return err
+	}
+	return saveOutbox(ctx, tx, fmt.Sprintf("%s#%d", id, entry.Number), id, entry)
 }
 
 const releaseColumns = `tenant, application, environment, number, phase, commit_id, message,

@@ -1,0 +1,252 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// DeliveryState is what became of a message.
+type DeliveryState string
+
+// The states of a delivery.
+const (
+	DeliveryWaiting DeliveryState = "waiting"
+	DeliverySent    DeliveryState = "sent"
+	// DeliveryDead is given up: refused for good, or tried for too long.
+	DeliveryDead DeliveryState = "dead"
+)
+
+// Delivery is one message to one target of one channel.
+type Delivery struct {
+	ID      string
+	Channel string
+	Target  string
+	// Release and Ask find the thread it belongs to; empty and 0 without one.
+	Release string
+	Ask     int
+	// Notice is the message, for who sends it.
+	Notice   json.RawMessage
+	State    DeliveryState
+	Attempts int
+	Created  time.Time
+	Due      time.Time
+	// Reason is why the last attempt failed.
+	Reason string
+	// First and Asked are the receipts of the release's first message and of the question's.
+	First, Asked string
+}
+
+type deliveryRow struct {
+	ID       string         `db:"id"`
+	Channel  string         `db:"channel"`
+	Target   string         `db:"target"`
+	Release  string         `db:"release"`
+	Ask      int            `db:"ask"`
+	Notice   string         `db:"notice"`
+	State    string         `db:"state"`
+	Attempts int            `db:"attempts"`
+	Created  int64          `db:"created_at"`
+	Due      int64          `db:"due_at"`
+	Reason   string         `db:"reason"`
+	Claimed  int64          `db:"claimed_until"`
+	First    sql.NullString `db:"first_receipt"`
+	Asked    sql.NullString `db:"ask_receipt"`
+}
+
+func (r deliveryRow) delivery() Delivery {
+	return Delivery{
+		ID: r.ID, Channel: r.Channel, Target: r.Target, Release: r.Release, Ask: r.Ask, Notice: json.RawMessage(r.Notice),
+		State: DeliveryState(r.State), Attempts: r.Attempts, Created: moment(r.Created), Due: moment(r.Due), Reason: r.Reason,
+		First: r.First.String, Asked: r.Asked.String,
+	}
+}
+
+const deliveryColumns = `d.id, d.channel, d.target, d.release, d.ask, d.notice, d.state, d.attempts, d.created_at, d.due_at, d.reason, d.claimed_until,
+			(SELECT receipt FROM threads t WHERE t.channel = d.channel AND t.target = d.target AND t.release = d.release AND t.ask = 0) AS first_receipt,
+			(SELECT receipt FROM threads t WHERE t.channel = d.channel AND t.target = d.target AND t.release = d.release AND t.ask = d.ask AND d.ask > 0) AS ask_receipt`
+
+// ClaimDeliveries takes what a channel has to send now, until the claim runs out: the oldest messages of each target that
+// are due, at most batch of a target and of so many targets. A target whose oldest message waits or is claimed has none:
+// messages keep their order. A question goes alone: its message is found again by its own receipt.
+func (s *Store) ClaimDeliveries(ctx context.Context, channel string, now, until time.Time, targets, batch int) ([][]Delivery, error) {
+	var out [][]Delivery
+	err := s.change(ctx, func(tx *sqlx.Tx) error {
+		// Claims are made one at a time: the row is locked until the end of the transaction.
+		if _, err := exec(ctx, tx, `UPDATE counters SET value = value WHERE name = 'outbox'`); err != nil {
+			return err
+		}
+		const heads = `
+			SELECT d.target FROM deliveries d
+			WHERE d.state = 'waiting' AND d.channel = ? AND d.due_at <= ? AND d.claimed_until <= ?
+				AND d.seq = (SELECT MIN(o.seq) FROM deliveries o WHERE o.state = 'waiting' AND o.channel = d.channel AND o.target = d.target)
+			ORDER BY d.seq
+			LIMIT ?`
+		var ready []string
+		if err := tx.SelectContext(ctx, &ready, tx.Rebind(heads), clean(channel), micros(now), micros(now), targets); err != nil {
+			return err
+		}
+		for _, target := range ready {
+			const oldest = `
+				SELECT ` + deliveryColumns + `
+				FROM deliveries d
+				WHERE d.state = 'waiting' AND d.channel = ? AND d.target = ?
+				ORDER BY d.seq
+				LIMIT ?`
+			var rows []deliveryRow
+			if err := tx.SelectContext(ctx, &rows, tx.Rebind(oldest), clean(channel), target, batch); err != nil {
+				return err
+			}
+			var claimed []Delivery
+			for _, row := range rows {
+				alone := len(claimed) > 0 && (row.Ask > 0 || claimed[0].Ask > 0)
+				if alone || row.Due > micros(now) || row.Claimed > micros(now) {
+					break
+				}
+				if _, err := exec(ctx, tx, `UPDATE deliveries SET claimed_until = ?, attempts = attempts + 1 WHERE id = ?`, micros(until), row.ID); err != nil {
+					return err
+				}
+				row.Attempts++
+				claimed = append(claimed, row.delivery())
+			}
+			if len(claimed) > 0 {
+				out = append(out, claimed)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim deliveries of %s: %w", channel, err)
+	}
+	return out, nil
+}
+
+// Delivered stores that messages were sent, together, and the receipt by which the channel finds the message again.
+func (s *Store) Delivered(ctx context.Context, sent []Delivery, receipt string, at time.Time) error {
+	err := s.change(ctx, func(tx *sqlx.Tx) error {
+		for _, d := range sent {
+			if _, err := exec(ctx, tx, `UPDATE deliveries SET state = 'sent', ended_at = ?, claimed_until = 0, reason = '' WHERE id = ?`, micros(at), d.ID); err != nil {
+				return err
+			}
+			if receipt == "" || d.Release == "" {
+				continue
+			}
+			// The first receipt stays: later messages follow it.
+			const keep = `
+				INSERT INTO threads (channel, target, release, ask, receipt)
+				VALUES (?, ?, ?, ?, ?)
+				ON CONFLICT (channel, target, release, ask) DO NOTHING`
+			asks := []int{0}
+			if d.Ask > 0 {
+				asks = append(asks, d.Ask)
+			}
+			for _, ask := range asks {
+				if _, err := exec(ctx, tx, keep, d.Channel, d.Target, d.Release, ask, clean(receipt)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store %d deliveries: %w", len(sent), err)
+	}
+	return nil
+}
+
+// NotDelivered stores why messages were not sent: they are tried again at due, or never when they are dead.
+func (s *Store) NotDelivered(ctx context.Context, failed []Delivery, dead bool, due time.Time, reason string) error {
+	err := s.change(ctx, func(tx *sqlx.Tx) error {
+		for _, d := range failed {
+			const wait = `UPDATE deliveries SET due_at = ?, claimed_until = 0, reason = ? WHERE id = ?`
+			const giveUp = `UPDATE deliveries SET state = 'dead', ended_at = ?, claimed_until = 0, reason = ? WHERE id = ?`
+			query := wait
+			if dead {
+				query = giveUp
+			}
+			if _, err := exec(ctx, tx, query, micros(due), clean(reason), d.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store %d failed deliveries: %w", len(failed), err)
+	}
+	return nil
+}
+
+// NextDelivery is when the next message of a channel is due that waits; zero without one.
+func (s *Store) NextDelivery(ctx context.Context, channel string) (time.Time, error) {
+	const query = `
+		SELECT MIN(CASE WHEN claimed_until > due_at THEN claimed_until ELSE due_at END)
+		FROM deliveries WHERE state = 'waiting' AND channel = ?`
+	var due sql.NullInt64
+	if err := s.one(ctx, &due, query, clean(channel)); err != nil {
+		return time.Time{}, fmt.Errorf("read the next delivery of %s: %w", channel, err)
+	}
+	if !due.Valid {
+		return time.Time{}, nil
+	}
+	return moment(due.Int64), nil
+}
+
+// Deliveries are the newest messages, at most so many; only the dead ones when asked.
+func (s *Store) Deliveries(ctx context.Context, dead bool, most int) ([]Delivery, error) {
+	query := `SELECT ` + deliveryColumns + ` FROM deliveries d ORDER BY d.seq DESC, d.id LIMIT ?`
+	if dead {
+		query = `SELECT ` + deliveryColumns + ` FROM deliveries d WHERE d.state = 'dead' ORDER BY d.seq DESC, d.id LIMIT ?`
+	}
+	var rows []deliveryRow
+	if err := s.list(ctx, &rows, query, most); err != nil {
+		return nil, fmt.Errorf("read deliveries: %w", err)
+	}
+	out := make([]Delivery, len(rows))
+	for i, row := range rows {
+		out[i] = row.delivery()
+	}
+	return out, nil
+}
+
+// RetryDelivery lets a dead message be sent again. One that is not dead is [release.ErrNotFound].
+func (s *Store) RetryDelivery(ctx context.Context, id string, at time.Time) error {
+	err := s.change(ctx, func(tx *sqlx.Tx) error {
+		const again = `
+			UPDATE deliveries SET state = 'waiting', created_at = ?, due_at = ?, ended_at = NULL
+			WHERE id = ? AND state = 'dead'`
+		n, err := exec(ctx, tx, again, micros(at), micros(at), clean(id))
+		if err == nil && n == 0 {
+			err = release.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("retry delivery %s: %w", id, err)
+	}
+	return nil
+}
+
+// PruneDeliveries forgets what ended before a time, and what was routed before it.
+func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) error {
+	err := s.change(ctx, func(tx *sqlx.Tx) error {
+		for _, query := range []string{
+			`DELETE FROM deliveries WHERE state <> 'waiting' AND ended_at < ?`,
+			`DELETE FROM outbox WHERE routed_at < ?`,
+		} {
+			if _, err := exec(ctx, tx, query, micros(before)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("prune deliveries: %w", err)
+	}
+	return nil
+}
