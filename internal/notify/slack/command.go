@@ -33,7 +33,7 @@ func (c *Channel) commanded(said command) (answer any, err error) {
 	case errors.Is(err, notify.ErrHelp):
 		return c.private("Write " + c.options.Command + " and one of these:\n" + notify.CommandHelp), nil
 	case err != nil:
-		return c.private(err.Error() + ".\nWrite " + c.options.Command + " help for all commands."), nil
+		return c.private(err.Error() + ".\nWrite " + c.options.Command + " help for all commands."), nil //nolint:nilerr // the error is the answer
 	}
 	trigger := said.TriggerID
 	if trigger == "" {

@@ -440,3 +440,16 @@ func TestOtherInteractionsAreLeftAlone(t *testing.T) {
 		}
 	})
 }
+
+func TestAFormOfAMessageWithLongAddressesOpens(t *testing.T) {
+	both(t, func(s setup, by way) {
+		n := s.asking(theAsk())
+		n.Link, n.Answer, n.Title = "https://sky.example/"+strings.Repeat("a", 2900), "https://sky.example/"+strings.Repeat("b", 2900), strings.Repeat("🚂", 100)
+		s.send("C1", notify.Thread{}, n)
+		s.answer(by, "U1", s.message(0), approve, strings.Repeat("🚂", 3000))
+		words := s.desk.heard()
+		if len(words) != 1 || len([]rune(words[0].Comment)) > 1000 || s.told().By != "response_url" {
+			s.Errorf("words %+v, and U1 was told %+v", words, s.told())
+		}
+	})
+}

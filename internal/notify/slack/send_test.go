@@ -1,8 +1,12 @@
 package slack_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -331,6 +335,42 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	for _, said := range []string{fmt.Sprint(o), fmt.Sprintf("%x", o.AppToken) + o.AppToken.String(), fmt.Sprintf("%+v %#v %q", o, o, o.BotToken), string(text)} {
 		if strings.Contains(said, botToken) || strings.Contains(said, appToken) || strings.Contains(said, signingSecret) || !strings.Contains(said, "[redacted]") {
 			t.Errorf("printed: %s", said)
+		}
+	}
+}
+
+var updateGolden = flag.Bool("update", false, "write the golden files anew")
+
+// TestMessages holds what people read; look at a changed file in Slack's Block Kit Builder.
+func TestMessages(t *testing.T) {
+	s := start(t)
+	closed := theAsk()
+	closed.Answers = []release.Approved{{By: release.Actor{Name: "U2", Source: "slack", Person: "bob"}, Comment: "looks *good* <3"}}
+	closed.Closed = "Approved by bob and carol"
+	for name, n := range map[string]notify.Notice{
+		"question": s.asking(theAsk()),
+		"closed":   s.asking(closed),
+		"notice": {
+			ID: "n", At: s.clock.now(), Release: id, Kind: release.EntryStopped, Severity: notify.Critical, Title: "rail-tour 3 is rolled back",
+			Lines: []string{"the canary answers 5xx: 12 of 100 requests", "all requests go to timetable-1"}, Link: "https://sky.example/releases/3",
+		},
+	} {
+		s.send("C1", notify.Thread{}, n)
+		all := s.server.Messages()
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, all[len(all)-1].Raw, "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		pretty.WriteByte('\n')
+		path := "testdata/" + name + ".json"
+		if *updateGolden {
+			if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, pretty.Bytes(), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(want, pretty.Bytes()) {
+			t.Errorf("%s differs (%v); run with -update and look:\n%s", path, err, &pretty)
 		}
 	}
 }
