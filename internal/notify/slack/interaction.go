@@ -225,7 +225,7 @@ func (c *Channel) submitted(i interaction) (answer any, err error) {
 		// The same answer of the same person to the same question is one word, however often it is pressed or delivered.
 		ID:     "slack:" + nameOf("answer", f.Question, i.User.ID, f.Do)[:32],
 		Source: source, User: i.User.ID, Called: called(i.User.Username, i.User.Name, i.User.ID),
-		What: f.Do, About: asked.release.String(), PlanHash: asked.plan,
+		What: f.Do, About: asked.release.String(), PlanHash: asked.plan, Ask: asked.number,
 		Comment: cut(comment, mostComment), At: c.options.Now(),
 	}
 	taken := c.begin(func(ctx context.Context) {

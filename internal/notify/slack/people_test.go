@@ -47,7 +47,7 @@ func TestAnApprovalThroughTheForm(t *testing.T) {
 			s.Fatalf("%d words, want 1", len(words))
 		}
 		w := words[0]
-		if w.Source != "slack" || w.User != "U1" || w.Called != "name-of-U1" || w.What != "approve" || w.About != id.String() || w.PlanHash != planA ||
+		if w.Source != "slack" || w.User != "U1" || w.Called != "name-of-U1" || w.What != "approve" || w.About != id.String() || w.PlanHash != planA || w.Ask != 1 ||
 			w.Comment != "looks good & safe" || !w.At.Equal(s.clock.now()) || !strings.HasPrefix(w.ID, "slack:") {
 			s.Errorf("the word is %+v", w)
 		}
