@@ -184,14 +184,20 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	return err
 }
 
-// githubPath is where GitHub delivers.
-const githubPath = "/webhooks/github"
+// githubPath and slackPath are where GitHub and Slack deliver.
+const (
+	githubPath = "/webhooks/github"
+	slackPath  = "/webhooks/slack"
+)
 
 // Handler is everything that others call: the API, the webhooks and the approval page.
 func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
 	if a.github != nil {
 		mux.Handle("POST "+githubPath, a.github)
+	}
+	if a.chats.slack != nil {
+		mux.Handle("POST "+slackPath, a.chats.slack.Handler())
 	}
 	if a.page != nil {
 		mux.Handle("/approve/", a.page.Handler())
@@ -221,6 +227,9 @@ func (a *App) Run(ctx context.Context) error {
 	<-running.Done()
 	a.worker.Stop()
 	err := group.Wait()
+	if a.chats.slack != nil {
+		a.chats.slack.Wait()
+	}
 	told()
 	<-notifying
 	if a.detach {

@@ -11,6 +11,7 @@ import (
 	"github.com/skyisland/skyisland/internal/notify/dingtalk"
 	"github.com/skyisland/skyisland/internal/notify/feishu"
 	"github.com/skyisland/skyisland/internal/notify/router"
+	"github.com/skyisland/skyisland/internal/notify/slack"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/internal/store"
 )
@@ -20,6 +21,8 @@ type chats struct {
 	channels map[string]notify.Channel
 	// listening run until their context ends.
 	listening []func(context.Context) error
+	// slack is nil unless it is configured.
+	slack *slack.Channel
 }
 
 // openChats makes the channels that are configured. Words go to the desk.
@@ -40,6 +43,17 @@ func (a *App) openChats(c config.Config, desk notify.Desk) (chats, error) {
 		if d.ClientID != "" {
 			out.listening = append(out.listening, channel.Run)
 		}
+	}
+	if s := c.Slack; s != (config.Slack{}) {
+		channel, err := slack.New(slack.Options{
+			BotToken: slack.Secret(s.BotToken.Reveal()), AppToken: slack.Secret(s.AppToken.Reveal()), SigningSecret: slack.Secret(s.SigningSecret.Reveal()),
+			Desk: desk, Member: func(name string) string { return a.people.Member(name, "slack") }, Command: s.Command, Log: a.log,
+		})
+		if err != nil {
+			return out, err
+		}
+		out.channels["slack"], out.slack = channel, channel
+		out.listening = append(out.listening, channel.Run)
 	}
 	if bots := c.Feishu.Bots; len(bots) > 0 {
 		known := map[string]feishu.Bot{}
