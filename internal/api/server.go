@@ -50,6 +50,8 @@ type Options struct {
 	Traffic  Traffic
 	Logs     Logs
 	Freezes  Freezes
+	// Notifications are what people were told.
+	Notifications Notifications
 	// Tokens are who may use the API; nobody else may.
 	Tokens []Token
 	// People knows who holds a token; without it everybody is who their token says.
@@ -61,16 +63,17 @@ type Options struct {
 
 // Server answers the API. It is safe for concurrent use.
 type Server struct {
-	releases Releases
-	records  Records
-	traffic  Traffic
-	logs     Logs
-	freezes  Freezes
-	keys     []key
-	people   People
-	info     Info
-	log      *slog.Logger
-	watches  *watches
+	releases      Releases
+	records       Records
+	traffic       Traffic
+	logs          Logs
+	freezes       Freezes
+	notifications Notifications
+	keys          []key
+	people        People
+	info          Info
+	log           *slog.Logger
+	watches       *watches
 	// closing ends streams, which would otherwise outlast any shutdown.
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -79,8 +82,8 @@ type Server struct {
 // New is a server; mount its [Server.Handler]. It fails when something is missing or a token is
 // there twice.
 func New(o Options) (*Server, error) {
-	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil || o.Freezes == nil {
-		return nil, errors.New("api: releases, records, traffic, logs and freezes are all needed")
+	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil || o.Freezes == nil || o.Notifications == nil {
+		return nil, errors.New("api: releases, records, traffic, logs, freezes and notifications are all needed")
 	}
 	keys, err := newKeys(o.Tokens)
 	if err != nil {
@@ -90,7 +93,7 @@ func New(o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs, freezes: o.Freezes,
+		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs, freezes: o.Freezes, notifications: o.Notifications,
 		keys: keys, people: o.People, info: o.Info, log: o.Log, closing: make(chan struct{}),
 	}
 	s.watches = newWatches(s.status)
@@ -120,6 +123,8 @@ func (s *Server) Handler() http.Handler {
 	v1.HandleFunc("GET /api/v1/freezes", s.listFreezes)
 	v1.HandleFunc("POST /api/v1/freezes", s.addFreeze)
 	v1.HandleFunc("DELETE /api/v1/freezes/{freeze}", s.liftFreeze)
+	v1.HandleFunc("GET /api/v1/deliveries", s.listDeliveries)
+	v1.HandleFunc("POST /api/v1/deliveries/{delivery}/retry", s.retryDelivery)
 	v1.HandleFunc("GET /api/v1/traffic", s.showTraffic)
 	v1.HandleFunc("GET /api/v1/logs", s.showInstanceLogs)
 	v1.HandleFunc("/", s.unknownRoute)

@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"time"
 
+	"github.com/skyisland/skyisland/internal/api"
 	"github.com/skyisland/skyisland/internal/config"
 	"github.com/skyisland/skyisland/internal/notify"
 	"github.com/skyisland/skyisland/internal/notify/dingtalk"
@@ -167,6 +169,45 @@ func (j journal) SaveProgress(ctx context.Context, summary release.Summary, entr
 	err := j.Store.SaveProgress(ctx, summary, entries)
 	if err == nil {
 		j.kick()
+	}
+	return err
+}
+
+// deliveries are what people were told, in the words of the API.
+type deliveries struct {
+	*store.Store
+
+	kick func()
+}
+
+// Deliveries are the newest.
+func (d deliveries) Deliveries(ctx context.Context, dead bool, most int) ([]api.Delivery, error) {
+	kept, err := d.Store.Deliveries(ctx, dead, most)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Delivery, len(kept))
+	for i, one := range kept {
+		var notice notify.Notice
+		if err := json.Unmarshal(one.Notice, &notice); err != nil {
+			return nil, fmt.Errorf("read delivery %s: %w", one.ID, err)
+		}
+		out[i] = api.Delivery{
+			ID: one.ID, Target: one.Channel + ":" + one.Target, Release: one.Release, Title: notice.Title, State: string(one.State),
+			Attempts: one.Attempts, Created: one.Created, Reason: one.Reason,
+		}
+		if one.State == store.DeliveryWaiting {
+			out[i].Due = &kept[i].Due
+		}
+	}
+	return out, nil
+}
+
+// RetryDelivery lets one that was given up be sent again, at once.
+func (d deliveries) RetryDelivery(ctx context.Context, id string, at time.Time) error {
+	err := d.Store.RetryDelivery(ctx, id, at)
+	if err == nil {
+		d.kick()
 	}
 	return err
 }

@@ -48,6 +48,7 @@ type Installation struct {
 	alarms       []release.Alarm
 	people       api.People
 	freezes      []release.Freeze
+	deliveries   []api.Delivery
 	away         error
 	broken       error
 	asked        int
@@ -67,7 +68,7 @@ func New() *Installation {
 // Server is the API before the installation.
 func (i *Installation) Server(info api.Info) (*api.Server, error) {
 	return api.New(api.Options{
-		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Info: info, People: i.people,
+		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Info: info, People: i.people,
 		Tokens: []api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},
@@ -408,4 +409,37 @@ func (i *Installation) LiftFreeze(_ context.Context, id string, _ release.Actor,
 	freeze := i.freezes[n]
 	i.freezes = slices.Delete(i.freezes, n, n+1)
 	return freeze, nil
+}
+
+// Deliver adds a message that somebody was told.
+func (i *Installation) Deliver(delivery api.Delivery) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.deliveries = append(i.deliveries, delivery)
+}
+
+// Deliveries are the messages, the last one first.
+func (i *Installation) Deliveries(_ context.Context, dead bool, most int) ([]api.Delivery, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var out []api.Delivery
+	for _, d := range slices.Backward(i.deliveries) {
+		if (!dead || d.State == "dead") && len(out) < most {
+			out = append(out, d)
+		}
+	}
+	return out, i.broken
+}
+
+// RetryDelivery lets a dead message wait again.
+func (i *Installation) RetryDelivery(_ context.Context, id string, _ time.Time) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for n, d := range i.deliveries {
+		if d.ID == id && d.State == "dead" {
+			i.deliveries[n].State = "waiting"
+			return nil
+		}
+	}
+	return release.ErrNotFound
 }

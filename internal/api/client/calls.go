@@ -60,6 +60,17 @@ func (c *Client) LiftFreeze(ctx context.Context, id string) (release.Freeze, err
 	return ask[release.Freeze](ctx, c, http.MethodDelete, v1+"/freezes/"+url.PathEscape(id), nil, nil)
 }
 
+// Deliveries are the newest messages; only those that were given up when dead is set.
+func (c *Client) Deliveries(ctx context.Context, dead bool, limit int) (api.DeliveryList, error) {
+	values := url.Values{"limit": {strconv.Itoa(limit)}, "dead": {strconv.FormatBool(dead)}}
+	return ask[api.DeliveryList](ctx, c, http.MethodGet, v1+"/deliveries", values, nil)
+}
+
+// RetryDelivery sends a message again that was given up.
+func (c *Client) RetryDelivery(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, v1+"/deliveries/"+url.PathEscape(id)+"/retry", nil, nil, nil)
+}
+
 // Releases are those that match, the newest first.
 func (c *Client) Releases(ctx context.Context, filter api.ReleaseFilter) (api.ReleasePage, error) {
 	values := set(url.Values{}, "tenant", filter.Tenant, "application", filter.Application, "environment", filter.Environment,
