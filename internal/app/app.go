@@ -67,6 +67,7 @@ type App struct {
 	desk     *desk.Desk
 	chats    chats
 	notifier *router.Router
+	alarms   *alarms
 	api      *api.Server
 	dispatch *dispatch.Dispatcher
 	worker   interface {
@@ -136,6 +137,9 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 		return err
 	}
 	if a.notifier, err = a.newNotifier(o.Config, a.chats.channels); err != nil {
+		return err
+	}
+	if a.alarms, err = a.newAlarms(o.Config); err != nil {
 		return err
 	}
 	a.worker = worker.New(o.Temporal, worker.Activities{
@@ -218,6 +222,9 @@ func (a *App) Run(ctx context.Context) error {
 	defer told()
 	notifying := make(chan struct{})
 	go func() { defer close(notifying); a.notifier.Run(telling) }()
+	if a.alarms != nil {
+		group.Go(func() error { return a.alarms.run(running) })
+	}
 	for _, listen := range a.chats.listening {
 		group.Go(func() error { return listen(running) })
 	}

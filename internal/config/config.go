@@ -48,6 +48,8 @@ type Config struct {
 	Slack    Slack    `yaml:"slack"`
 	DingTalk DingTalk `yaml:"dingtalk"`
 	Feishu   Feishu   `yaml:"feishu"`
+	// Alarms are on what the gateways count.
+	Alarms []Alarm `yaml:"alarms"`
 }
 
 // Temporal says where the server is.

@@ -134,6 +134,9 @@ type RevisionStats struct {
 	P50 time.Duration `json:"p50_ns"`
 	P90 time.Duration `json:"p90_ns"`
 	P99 time.Duration `json:"p99_ns"`
+	// Latency counts requests by bucket, see [canary.BucketOf]; buckets without any are left out. Two readings of it
+	// give the quantiles of what was between them.
+	Latency map[int]uint64 `json:"latency,omitempty"`
 }
 
 // Stats are the gateway's counters.
@@ -158,7 +161,7 @@ func (g *Gateway) Stats() Stats {
 }
 
 func (c *counters) stats(route string) RevisionStats {
-	s := RevisionStats{Route: route, Revision: c.revision, InFlight: c.inFlight.Load(), Bytes: c.bytes.Load(), Classes: map[string]uint64{}}
+	s := RevisionStats{Route: route, Revision: c.revision, InFlight: c.inFlight.Load(), Bytes: c.bytes.Load(), Classes: map[string]uint64{}, Latency: map[int]uint64{}}
 	for class := range classes {
 		if n := c.byClass[class].Load(); n > 0 {
 			s.Classes[class.String()] = n
@@ -169,6 +172,7 @@ func (c *counters) stats(route string) RevisionStats {
 	for i := range c.latency {
 		if n := c.latency[i].Load(); n > 0 {
 			h.Add(i, float64(n))
+			s.Latency[i] = uint64(n)
 		}
 	}
 	s.P50, s.P90, s.P99 = h.Quantile(0.5), h.Quantile(0.9), h.Quantile(0.99)
