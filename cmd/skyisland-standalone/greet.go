@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -108,7 +109,17 @@ func (s *standalone) page(id release.ID) string {
 	return s.temporal.UIURL() + "/namespaces/" + url.PathEscape(s.temporal.Namespace()) + "/workflows/" + url.PathEscape(id.WorkflowID())
 }
 
+// The longest time that a question of the tour waits: for a person at a terminal, and where there is none.
+const (
+	tourPatience    = time.Minute
+	tourPatienceOff = time.Second
+)
+
 func (s *standalone) takeTour(ctx context.Context) error {
+	patience := tourPatienceOff
+	if term.IsTerminal(int(os.Stdin.Fd())) && !s.options.exit {
+		patience = tourPatience
+	}
 	api, err := client.New(s.base(), s.secrets.token)
 	if err != nil {
 		return err
@@ -118,7 +129,8 @@ func (s *standalone) takeTour(ctx context.Context) error {
 		out: s.out, dir: s.options.file("tour", tourApplication), api: api,
 		remote: s.base() + "/git/" + name.Tenant + "/" + name.Application + ".git",
 		page:   s.page,
-		entry:  "http://" + s.ports.units[0].traffic.Addr().String() + "/" + tourApplication + "?from=beijing&to=shanghai",
+		answer: s.answerLink, token: s.options.file("token"), patience: patience,
+		entry: "http://" + s.ports.units[0].traffic.Addr().String() + "/" + tourApplication + "?from=beijing&to=shanghai",
 	}
 	if err := t.run(ctx); err != nil {
 		return err

@@ -173,6 +173,8 @@ type standalone struct {
 	secrets  secrets
 	ports    *ports
 	temporal *embedded.Server
+	// answerLink makes a link by which a question can be answered in a browser.
+	answerLink func(release.ID, release.Ask) (string, error)
 }
 
 func (s *standalone) run(ctx context.Context, temporal client.Client) error {
@@ -191,6 +193,7 @@ func (s *standalone) run(ctx context.Context, temporal client.Client) error {
 		return err
 	}
 	defer func() { _ = a.Close() }()
+	s.answerLink = a.AnswerLink
 	group, running := errgroup.WithContext(ctx)
 	for _, unit := range s.ports.units {
 		group.Go(func() error { return s.serveUnit(running, unit) })

@@ -31,8 +31,13 @@ type tour struct {
 	entry  string
 	// page is the address of a release's page in the Temporal UI.
 	page func(release.ID) string
-	api  *client.Client
-	repo sample
+	// answer is a link by which a question is answered in a browser, token the file of what one signs in with.
+	answer func(release.ID, release.Ask) (string, error)
+	token  string
+	// patience is how long a question waits for somebody before the tour answers it.
+	patience time.Duration
+	api      *client.Client
+	repo     sample
 }
 
 // chapter is one release of the tour.
@@ -49,12 +54,12 @@ func chapters() []chapter {
 	return []chapter{
 		{tag: "v1", title: "The first release: nothing to compare with, so it goes straight live and is watched", message: "First version", want: release.Completed},
 		{
-			tag: "v2", title: "A good release: live in steps, each on evidence", message: "Say which platform the train leaves from",
-			change: func(dir string) error { return scaffold.Variant(dir, scaffold.Good) }, want: release.Completed,
+			tag: "v2", title: "A good release: somebody approves it, and it goes live in steps, each on evidence", message: "Say how long the journey takes",
+			change: func(dir string) error { return errors.Join(ask(dir), scaffold.Variant(dir, scaffold.Good)) }, want: release.Completed,
 		},
 		{
 			tag: "v3", title: "A bad release: it passes its tests, its cases and the pressure gate, and fails every real client", message: "Answer in the client's language",
-			change: func(dir string) error { return scaffold.Variant(dir, scaffold.Bad) }, want: release.RolledBack,
+			change: func(dir string) error { return errors.Join(askNobody(dir), scaffold.Variant(dir, scaffold.Bad)) }, want: release.RolledBack,
 		},
 	}
 }
@@ -129,7 +134,8 @@ func (t *tour) tell(ctx context.Context, number int, c chapter) (release.Status,
 		return release.Status{}, err
 	}
 	fmt.Fprintf(t.out, "    release %s   %s\n", id, t.page(id))
-	story := story{out: t.out}
+	story, question := story{out: t.out}, question{tour: t, id: id}
+	defer question.close()
 	var last release.Status
 	for status, err := range t.api.Watch(ctx, id) {
 		if err != nil {
@@ -137,6 +143,9 @@ func (t *tour) tell(ctx context.Context, number int, c chapter) (release.Status,
 		}
 		last = status
 		story.tell(status)
+		if err := question.follow(ctx, status); err != nil {
+			return last, err
+		}
 		if status.Phase.Ended() {
 			return last, nil
 		}

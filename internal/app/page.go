@@ -38,6 +38,15 @@ func (a *App) links() (*page.Links, error) {
 	return page.NewLinks(secret, a.config.PublicURL)
 }
 
+// AnswerLink is a link by which a question can be answered in a browser, by whoever may and signs in.
+func (a *App) AnswerLink(id release.ID, ask release.Ask) (string, error) {
+	links, err := a.links()
+	if err != nil {
+		return "", err
+	}
+	return links.Sign(id, ask.Number, ask.PlanHash, ask.Until)
+}
+
 // pageSecret is the configured one, or else one that is made on the first start.
 func (a *App) pageSecret() (string, error) {
 	if secret := a.config.Page.Secret.Reveal(); secret != "" {
