@@ -18,6 +18,7 @@ type options struct {
 	ui         string
 	units      []string
 	policyData string
+	config     string
 	accessLog  bool
 	tour       string
 	exit       bool
@@ -66,6 +67,7 @@ a sample application goes live in steps under real traffic, and a broken version
 	flags.StringArrayVar(&o.units, "unit", []string{"local=127.0.0.1:8080,127.0.0.1:7790"},
 		"a unit and its gateway, as name=traffic-address,control-address; repeat for several units")
 	flags.StringVar(&o.policyData, "policy-data", "", "YAML or JSON file with freeze windows and the like (default: policy-data.yaml in the data folder, when it is there)")
+	flags.StringVar(&o.config, "config", "", "YAML file with people, tokens, chats, notifications and alarms (default: config.yaml in the data folder, when it is there)")
 	flags.BoolVar(&o.accessLog, "access-log", false, "write a line per request to access.log in the data folder")
 	flags.StringVar(&o.tour, "tour", tourAsk, "take the tour: yes, no, or ask on the first start")
 	flags.BoolVar(&noTour, "no-tour", false, "start without the tour; the same as --tour no")

@@ -185,8 +185,12 @@ func (s *standalone) run(ctx context.Context, temporal client.Client) error {
 	if err != nil {
 		return fmt.Errorf("git remote: %w", err)
 	}
+	c, err := s.config(ctx)
+	if err != nil {
+		return err
+	}
 	a, err := app.New(ctx, app.Options{
-		Config: s.config(ctx), Temporal: temporal, Version: app.Version(), GitRemote: s.base() + "/git/TENANT/APPLICATION.git",
+		Config: c, Temporal: temporal, Version: app.Version(), GitRemote: s.base() + "/git/TENANT/APPLICATION.git",
 		Adopt: s.adopt, Log: s.log,
 	})
 	if err != nil {
@@ -259,7 +263,7 @@ func (s *standalone) adopt(fullName, cloneURL string) (release.Application, bool
 }
 
 // config is what the app is told: everything is in the data folder and on this machine.
-func (s *standalone) config(ctx context.Context) config.Config {
+func (s *standalone) config(ctx context.Context) (config.Config, error) {
 	c := config.Config{
 		Data: s.options.data, Listen: s.ports.api.Addr().String(), PublicURL: s.base(),
 		Temporal:     config.Temporal{Address: s.temporal.FrontendHostPort(), Namespace: s.temporal.Namespace(), UI: s.temporal.UIURL()},
@@ -276,7 +280,19 @@ func (s *standalone) config(ctx context.Context) config.Config {
 			Name: unit.name, Gateways: []string{"http://" + unit.admin.Addr().String()}, Entry: "http://" + unit.traffic.Addr().String(),
 		})
 	}
-	return c
+	file := s.options.config
+	if file == "" {
+		file = s.options.file("config.yaml")
+		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+			return c, nil
+		}
+	}
+	local, err := config.ReadLocal(file)
+	if err != nil {
+		return c, err
+	}
+	local.Apply(&c)
+	return c, nil
 }
 
 // buildEnv lets builds share what Go has compiled and downloaded on this machine already. Without

@@ -233,13 +233,17 @@ func (c Config) Check() error {
 	if len(c.Tokens) == 0 {
 		fault("tokens", "is empty: nobody could use the API")
 	}
+	return errors.Join(append(faults, c.checkTokens())...)
+}
+
+func (c Config) checkTokens() error {
+	var faults []error
 	for i, token := range c.Tokens {
-		path := fmt.Sprintf("tokens[%d]", i)
 		if token.Name == "" {
-			fault(path+".name", "is missing")
+			faults = append(faults, fmt.Errorf("tokens[%d].name: is missing", i))
 		}
 		if len(token.Token) < 16 {
-			fault(path+".token", "is shorter than 16 characters")
+			faults = append(faults, fmt.Errorf("tokens[%d].token: is shorter than 16 characters", i))
 		}
 	}
 	return errors.Join(faults...)

@@ -1,0 +1,54 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Local is what an installation on one machine can be told beside its flags: who people are, where they are spoken to, and
+// what they hear of. Each field is that of [Config].
+type Local struct {
+	Tokens    []Token  `yaml:"tokens"`
+	Directory string   `yaml:"directory"`
+	Notify    Notify   `yaml:"notify"`
+	Slack     Slack    `yaml:"slack"`
+	DingTalk  DingTalk `yaml:"dingtalk"`
+	Feishu    Feishu   `yaml:"feishu"`
+	Alarms    []Alarm  `yaml:"alarms"`
+}
+
+// ReadLocal reads such a file. Its error names every fault with its path.
+func ReadLocal(file string) (Local, error) {
+	data, err := readLimited(file, fileLimit)
+	if err != nil {
+		return Local{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	var l Local
+	err = yaml.NewDecoder(bytes.NewReader(data), yaml.DisallowUnknownField()).Decode(&l)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Local{}, fmt.Errorf("%s: %s", file, withoutSource(err))
+	}
+	var c Config
+	l.Apply(&c)
+	dir := filepath.Dir(file)
+	if c.Directory != "" && !filepath.IsAbs(c.Directory) {
+		c.Directory = filepath.Join(dir, c.Directory)
+	}
+	if err := errors.Join(c.reveal(dir), c.checkTokens()); err != nil {
+		return Local{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return Local{
+		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
+	}, nil
+}
+
+// Apply puts it into a configuration, beside the tokens that are there.
+func (l Local) Apply(c *Config) {
+	c.Tokens = append(c.Tokens, l.Tokens...)
+	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
+}
