@@ -37,10 +37,10 @@ alarms: [{name: slow, metric: latency-p99, above: 500ms, for: 1m, stop: true}]
 		t.Errorf("an empty file: %v", err)
 	}
 	for text, says := range map[string]string{
-		"listen: here":                              "listen",
-		"tokens: [{name: ada, token: short}]":       "tokens[0].token: is shorter",
+		"listen: here":                               "listen",
+		"tokens: [{name: ada, token: short}]":        "tokens[0].token: is shorter",
 		"slack: {bot-token: 'env:SKYISLAND_NOBODY'}": "slack.bot-token: the variable SKYISLAND_NOBODY is not set",
-		"feishu: {bots: {ops: {url: 'file:none'}}}": "feishu.bots.ops.url",
+		"feishu: {bots: {ops: {url: 'file:none'}}}":  "feishu.bots.ops.url",
 	} {
 		if _, err := ReadLocal(write(text)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %q", text, err, says)
