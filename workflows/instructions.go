@@ -239,7 +239,10 @@ func (r *run) allowedWith(ctx workflow.Context, gate release.Gate, in release.In
 	decision, err := r.decide(ctx, gate, nil, func(q *release.Question) {
 		q.By, q.Reason = &in.By, in.Comment
 		if glass != nil {
-			q.BreakGlass = glass
+			q.BreakGlass, q.Breaking = glass, true
+		}
+		if gate == release.GateApprove && r.ask != nil {
+			q.Point = r.ask.point
 		}
 	})
 	if err != nil {

@@ -26,6 +26,7 @@ const maxReason = 500
 type answer struct {
 	allow       bool
 	deny        []release.Denial
+	lifted      []release.Denial
 	obligations []release.Obligation
 	failed      bool
 }
@@ -55,6 +56,7 @@ func read(value any) answer {
 		// Pointers tell what is missing from what is false or empty.
 		Allow       *bool                 `json:"allow"`
 		Deny        *[]release.Denial     `json:"deny"`
+		Lifted      []release.Denial      `json:"lifted"`
 		Obligations *[]release.Obligation `json:"obligations"`
 	}
 	decoder := json.NewDecoder(bytes.NewReader(encoded))
@@ -65,7 +67,7 @@ func read(value any) answer {
 	if got.Allow == nil || got.Deny == nil || got.Obligations == nil {
 		return refusal(CodeMalformed, "the rules' answer is no decision: it needs allow, deny and obligations")
 	}
-	reply := answer{allow: *got.Allow, deny: *got.Deny, obligations: *got.Obligations}
+	reply := answer{allow: *got.Allow, deny: *got.Deny, lifted: got.Lifted, obligations: *got.Obligations}
 	if err := reply.check(); err != nil {
 		return refusal(CodeMalformed, "the rules' answer is no decision: %v", err)
 	}
@@ -80,7 +82,7 @@ func (a answer) check() error {
 	if !a.allow && len(a.deny) == 0 {
 		return errors.New("it denies without a reason")
 	}
-	for _, denial := range a.deny {
+	for _, denial := range slices.Concat(a.deny, a.lifted) {
 		if !code.MatchString(denial.Code) {
 			return fmt.Errorf("a denial's code is %q; want a topic, a dot and a reason, such as freeze.open", denial.Code)
 		}
@@ -101,17 +103,23 @@ func (a answer) check() error {
 
 // sort gives one order to what the rules hold in sets, and one form to moments.
 func (a answer) sort() {
-	for i, denial := range a.deny {
-		if denial.Until != nil {
-			until := denial.Until.UTC()
-			a.deny[i].Until = &until
+	for _, denials := range [][]release.Denial{a.deny, a.lifted} {
+		for i, denial := range denials {
+			if denial.Until != nil {
+				until := denial.Until.UTC()
+				denials[i].Until = &until
+			}
 		}
+		slices.SortFunc(denials, func(x, y release.Denial) int {
+			return cmp.Or(cmp.Compare(x.Code, y.Code), cmp.Compare(x.Message, y.Message), moment(x.Until).Compare(moment(y.Until)))
+		})
 	}
-	slices.SortFunc(a.deny, func(x, y release.Denial) int {
-		return cmp.Or(cmp.Compare(x.Code, y.Code), cmp.Compare(x.Message, y.Message), moment(x.Until).Compare(moment(y.Until)))
-	})
 	slices.SortFunc(a.obligations, func(x, y release.Obligation) int {
-		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Count, y.Count), slices.Compare(x.From, y.From))
+		return cmp.Or(
+			cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Count, y.Count), slices.Compare(x.From, y.From),
+			cmp.Compare(x.Before, y.Before), cmp.Compare(x.Within, y.Within), slices.Compare(x.Stages, y.Stages),
+			cmp.Compare(x.Weight, y.Weight), cmp.Compare(x.For, y.For), cmp.Compare(x.Reason, y.Reason),
+		)
 	})
 }
 
@@ -126,7 +134,7 @@ func moment(t *time.Time) time.Time {
 // a question, but a time-out may come before it, and is another decision.
 func (a answer) decision(gate release.Gate, question []byte, bundle string) release.Decision {
 	decision := release.Decision{
-		Gate: gate, Allow: a.allow, Deny: a.deny, Obligations: a.obligations, Bundle: bundle,
+		Gate: gate, Allow: a.allow, Deny: a.deny, Lifted: a.lifted, Obligations: a.obligations, Bundle: bundle,
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "skyisland/decision/v1\n%s\n", question)

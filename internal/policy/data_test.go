@@ -88,7 +88,7 @@ func TestADataFileThatCannotBeUnderstoodDeniesEverything(t *testing.T) {
 		{"no YAML", "freeze_windows: [", "policy-data.yaml"},
 		{"a list", "- starts: 1\n", "policy-data.yaml"},
 		{"a word", "frozen", "policy-data.yaml"},
-		{"a misspelt name", "freeze_window: []\n", "freeze_window: no rule reads this; they read freeze_windows"},
+		{"a misspelt name", "freeze_window: []\n", "freeze_window: no rule reads this; they read break_glass, error_budget, freeze_calendars, freeze_windows"},
 		{"the name of the rules", "release: {decision: {allow: true}}\n", "belongs to the rules"},
 		{"a name given twice", "freeze_windows: [1]\nfreeze_windows: []\n", "already defined"},
 		{"a second document", "max_step_permyriad: 5000\n---\nfreeze_windows: []\n", "more than one YAML document"},

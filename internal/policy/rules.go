@@ -113,7 +113,7 @@ func (r *rules) with(ctx context.Context, data map[string]any) (view, error) {
 	}
 	query, err := rego.New(
 		rego.Query(entrypoint), rego.Compiler(r.compiler),
-		rego.Store(inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true))),
+		rego.Store(inmem.NewFromObjectWithOpts(r.prepare(ctx, data), inmem.OptReturnASTValuesOnRead(true))),
 		// A built-in function that fails would otherwise only make its rule undefined, and a rule
 		// that is undefined denies nothing.
 		rego.StrictBuiltinErrors(true),

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -26,17 +27,39 @@ func TestEveryTopicIsJoinedIntoTheDecision(t *testing.T) {
 			return err
 		}
 		text, err := fs.ReadFile(policies.FS, name)
-		if err != nil || !strings.Contains(string(text), "\ndeny contains ") {
+		if err != nil {
 			return err
 		}
-		topics++
-		if topic := path.Base(path.Dir(name)); !strings.Contains(string(joined), "\t"+topic+".deny,\n") {
-			t.Errorf("%s denies, but release.rego does not join %s.deny", name, topic)
+		for _, part := range []string{"deny", "malformed"} {
+			if !strings.Contains(string(text), "\n"+part+" contains ") {
+				continue
+			}
+			topics++
+			if topic := path.Base(path.Dir(name)); !strings.Contains(string(joined), "\t"+topic+"."+part+",\n") {
+				t.Errorf("%s has %s, but release.rego does not join %s.%s", name, part, topic, part)
+			}
 		}
 		return nil
 	})
 	if err != nil || topics == 0 {
 		t.Errorf("%d topics, error %v", topics, err)
+	}
+}
+
+// A zone that the rules know and the clock does not would be an error of every decision.
+func TestEveryZoneTheRulesKnowIsThere(t *testing.T) {
+	text, err := fs.ReadFile(policies.FS, "release/zone/zone.rego")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(string(text), -1)
+	if len(names) < 400 {
+		t.Fatalf("%d zones, want all there are", len(names))
+	}
+	for _, name := range names {
+		if _, err := time.LoadLocation(name[1]); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

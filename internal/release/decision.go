@@ -32,9 +32,15 @@ type Question struct {
 	Step *StepChange `json:"step,omitempty"`
 	// By is who asks for an override (promote before the evidence is in), or who approves, and Reason what
 	// they gave for it.
-	By       *Actor    `json:"by,omitempty"`
-	Reason   string    `json:"reason,omitempty"`
-	Evidence *Evidence `json:"evidence,omitempty"`
+	By     *Actor `json:"by,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Breaking says, at an override, that By wants the rules broken that BreakGlass is about, and does not promote.
+	Breaking bool `json:"breaking,omitempty"`
+	// Point is, at an approval, what people are asked before; Authors are who wrote the change, as the directory
+	// knows them.
+	Point    ApprovalPoint `json:"point,omitempty"`
+	Authors  []Actor       `json:"authors,omitempty"`
+	Evidence *Evidence     `json:"evidence,omitempty"`
 	// Passed are the stages that have done work and ended well, in order.
 	Passed []Stage `json:"passed,omitempty"`
 	// Approvals are those that count for the plan so far.
@@ -71,6 +77,9 @@ type Decision struct {
 	Allow bool   `json:"allow"`
 	// Deny are all the reasons against, sorted by code; never empty when Allow is false.
 	Deny []Denial `json:"deny,omitempty"`
+	// Lifted are the reasons against that do not count, because two people have broken the glass. They are
+	// sorted as Deny is.
+	Lifted []Denial `json:"lifted,omitempty"`
 	// Obligations are what the rules demand beside the yes.
 	Obligations []Obligation `json:"obligations,omitempty"`
 	// Bundle is the revision of the rules that answered.

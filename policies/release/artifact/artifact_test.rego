@@ -56,3 +56,47 @@ test_only_a_whole_sha256_pins if {
 		_codes(_deploy([_move("web", digest)])) == {"artifact.unpinned"}
 	}
 }
+
+_built(repository) := {
+	"gate": "build",
+	"release": {"lane": {"tenant": "fliggy", "application": "rail-tour", "environment": "production"}},
+	"request": {"repository": repository},
+}
+
+_allowed(asked, entries) if {
+	count(artifact.deny) == 0 with input as asked with data.repositories as entries
+}
+
+_ours := {"tenants": ["fliggy"], "from": ["https://github.com/fliggy/*", "https://git.example/tour.git"]}
+
+test_it_is_built_from_the_repositories_that_are_named if {
+	every repository in ["https://github.com/fliggy/rail.git", "https://git.example/tour.git"] {
+		_allowed(_built(repository), [_ours])
+		_allowed(object.union(_built(repository), {"plan": {"repository": repository}}), [_ours])
+	}
+	every repository in [
+		"https://github.com/fliggy", "https://github.com/other/rail.git", "https://git.example/tour.git/x",
+		"https://github.com/fliggy/../other/rail.git", "", null,
+	] {
+		not _allowed(_built(repository), [_ours])
+	}
+	not _allowed(object.remove(_built("x"), {"request"}), [_ours])
+	not _allowed(object.union(_built("https://git.example/tour.git"), {"plan": {"repository": "elsewhere"}}), [_ours])
+}
+
+test_where_no_entry_is_for_the_lane_it_is_built_from_anywhere if {
+	count(artifact.deny) == 0 with input as _built("anywhere")
+	_allowed(_built("anywhere"), [object.union(_ours, {"tenants": ["other"]})])
+}
+
+test_what_names_no_repositories_is_malformed if {
+	count(artifact.malformed) == 0
+	count(artifact.malformed) == 0 with data.repositories as [_ours]
+	every entries in [
+		null, {}, "https://github.com/fliggy/*", ["x"], [{}], [{"from": []}], [{"from": ["*"]}], [{"from": ["https://*.example/x"]}],
+		[object.union(_ours, {"tenants": []})], [object.union(_ours, {"tenant": "fliggy"})],
+	] {
+		{denial.code | some denial in artifact.malformed} == {"artifact.malformed"} with data.repositories as entries
+		_allowed(_built("anywhere"), entries)
+	}
+}

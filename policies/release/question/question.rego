@@ -69,6 +69,39 @@ deny contains {
 	not _verdict(evidence)
 }
 
+deny contains {
+	"code": "question.facts",
+	"msg": "the question's facts are not the releases that split traffic, with their release, and freezes with their starts",
+} if {
+	some "facts", facts in input
+	not _facts(facts)
+}
+
+_facts(facts) if {
+	is_object(facts)
+	is_array(object.get(facts, "ramping", []))
+	every other in object.get(facts, "ramping", []) {
+		_text(other.release.lane.tenant)
+		_text(other.release.lane.application)
+		_text(other.release.lane.environment)
+		is_number(other.release.number)
+		is_array(object.get(other, "units", []))
+	}
+	is_array(object.get(facts, "freezes", []))
+	every freeze in object.get(facts, "freezes", []) {
+		clock.moment(freeze.starts)
+		clock.moment(object.get(freeze, "ends", freeze.starts))
+		is_string(freeze.reason)
+		is_string(freeze.by.name)
+		is_boolean(object.get(freeze, "line", false))
+	}
+}
+
+_text(value) if {
+	is_string(value)
+	value != ""
+}
+
 _gate_known if input.gate in {"admit", "build", "deploy", "press", "approve", "step", "cutover", "override"}
 
 _unbuilt if input.gate in {"admit", "build"}

@@ -138,3 +138,31 @@ test_evidence_without_a_verdict_is_denied if {
 		"question.evidence",
 	)
 }
+
+_facts := {
+	"ramping": [{"release": _release, "units": ["local"]}, {"release": _release}],
+	"freezes": [{"id": "1", "starts": "2026-03-02T12:00:00Z", "reason": "", "by": {"name": "ada"}, "line": true}],
+}
+
+test_facts_are_what_they_should_be if {
+	every facts in [{}, _facts, object.union(_facts, {"freezes": []})] {
+		_codes(object.union(_step, {"facts": facts})) == set()
+	}
+	_breaks(
+		object.union(_step, {"facts": _facts}), [
+			{"op": "replace", "path": "facts", "value": null},
+			{"op": "replace", "path": "facts/ramping", "value": "none"},
+			{"op": "replace", "path": "facts/ramping/0", "value": "demo/hello/production/3"},
+			{"op": "replace", "path": "facts/ramping/0/units", "value": "local"},
+			{"op": "remove", "path": "facts/ramping/0/release/number"},
+			{"op": "replace", "path": "facts/ramping/0/release/lane/tenant", "value": ""},
+			{"op": "replace", "path": "facts/freezes", "value": {}},
+			{"op": "remove", "path": "facts/freezes/0/starts"},
+			{"op": "remove", "path": "facts/freezes/0/by"},
+			{"op": "remove", "path": "facts/freezes/0/reason"},
+			{"op": "add", "path": "facts/freezes/0/ends", "value": "tomorrow"},
+			{"op": "replace", "path": "facts/freezes/0/line", "value": "yes"},
+		],
+		"question.facts",
+	)
+}

@@ -4,7 +4,7 @@
 #   Whoever asks for a release, or for an override of one, is known by name and by the system that
 #   vouches for the name. An installation may say in data.requesters who may ask for what: an
 #   application that some entry covers is open to those its entries let in, and to nobody else. One
-#   that no entry covers is open to all.
+#   that no entry covers is open to all. Who may break the glass is for the topic of that name.
 # scope: package
 package release.requester
 
@@ -35,6 +35,7 @@ deny contains {"code": "requester.unknown_source", "msg": msg} if {
 
 deny contains {"code": "requester.not_allowed", "msg": msg} if {
 	input.gate in {"admit", "override"}
+	not input.breaking
 	some actor in _asking
 	_identified(actor)
 	count(_covering) > 0
@@ -43,7 +44,7 @@ deny contains {"code": "requester.not_allowed", "msg": msg} if {
 	msg := sprintf("%s (%s) may not ask for releases of %s/%s", [actor.name, actor.source, lane.tenant, lane.application])
 }
 
-deny contains {
+malformed contains {
 	"code": "requester.malformed",
 	"msg": "data.requesters is not a list of who may ask for releases",
 } if {
@@ -51,7 +52,7 @@ deny contains {
 	not is_array(requesters)
 }
 
-deny contains {"code": "requester.malformed", "msg": msg} if {
+malformed contains {"code": "requester.malformed", "msg": msg} if {
 	is_array(data.requesters)
 	some i, entry in data.requesters
 	not _wellformed(entry)
@@ -61,8 +62,8 @@ deny contains {"code": "requester.malformed", "msg": msg} if {
 	])
 }
 
-# As in release.Actor: what the intake and the API write there after they checked who it was.
-_sources := {"alarm", "api", "github", "system"}
+# As in release.Actor: what the intake, the API and the chats write there after they checked who it was.
+_sources := {"alarm", "api", "dingtalk", "feishu", "github", "page", "slack", "system"}
 
 _asking contains input.request.requester
 

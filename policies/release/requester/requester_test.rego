@@ -16,6 +16,10 @@ _listed(asked, entries) := {denial.code |
 	some denial in requester.deny with input as asked with data.requesters as entries
 }
 
+_malformed(entries) := {denial.code |
+	some denial in requester.malformed with data.requesters as entries
+}
+
 test_an_identified_requester_passes_at_every_gate if {
 	every gate in ["admit", "build", "deploy", "press", "approve", "step", "cutover"] {
 		_codes(_asks(gate, _ada)) == set()
@@ -37,7 +41,7 @@ test_a_source_nobody_vouches_for_is_denied if {
 	denials := requester.deny with input as _asks("admit", {"name": "ada", "source": "rumour"})
 	denials == {{
 		"code": "requester.unknown_source",
-		"msg": "ada comes from rumour, which is none of alarm, api, github, system",
+		"msg": "ada comes from rumour, which is none of alarm, api, dingtalk, feishu, github, page, slack, system",
 	}}
 }
 
@@ -91,6 +95,12 @@ test_the_refusal_names_who_and_what if {
 	}}
 }
 
+test_breaking_the_glass_is_for_another_topic if {
+	asked := object.union(_override({"name": "bob", "source": "slack"}), {"breaking": true})
+	_listed(asked, [{"tenant": "fliggy", "names": ["ada"]}]) == set()
+	_codes(json.patch(asked, [{"op": "remove", "path": "by"}])) == {"requester.unidentified"}
+}
+
 # Taking somebody off the list stops the next release, and does not roll back the one under way.
 test_the_list_is_asked_at_admission_and_override_only if {
 	every gate in ["build", "deploy", "press", "approve", "step", "cutover"] {
@@ -98,13 +108,13 @@ test_the_list_is_asked_at_admission_and_override_only if {
 	}
 }
 
-test_what_is_no_list_is_denied if {
+test_what_is_no_list_is_malformed if {
 	every requesters in [null, false, "ada", {"tenant": "fliggy"}] {
-		_listed(_asks("build", _ada), requesters) == {"requester.malformed"}
+		_malformed(requesters) == {"requester.malformed"}
 	}
 }
 
-test_an_entry_that_is_no_rule_is_denied if {
+test_an_entry_that_is_no_rule_is_malformed if {
 	every entry in [
 		null, "ada", {}, {"names": ["ada"]}, {"tenant": "fliggy"}, {"tenant": "", "names": ["ada"]},
 		{"tenant": "fliggy", "names": "ada"}, {"tenant": "fliggy", "names": []},
@@ -112,6 +122,6 @@ test_an_entry_that_is_no_rule_is_denied if {
 		{"tenant": "fliggy", "application": null, "names": ["ada"]},
 		{"tenant": "fliggy", "name": "ada", "names": ["ada"]},
 	] {
-		_listed(_asks("build", _ada), [{"tenant": "fliggy", "names": ["ada"]}, entry]) == {"requester.malformed"}
+		_malformed([{"tenant": "fliggy", "names": ["ada"]}, entry]) == {"requester.malformed"}
 	}
 }
