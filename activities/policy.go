@@ -65,6 +65,11 @@ func (p *Policy) Decide(ctx context.Context, in DecideInput) (DecideResult, erro
 
 func (p *Policy) decide(ctx context.Context, question release.Question) (DecideResult, error) {
 	begin := time.Now()
+	// The question may be old: it is asked again and again while the rules or the record are away, and a freeze that
+	// opened meanwhile counts.
+	if begin.After(question.At) {
+		question.At = begin.UTC()
+	}
 	facts, err := p.facts(ctx, question)
 	if err != nil {
 		return DecideResult{}, fmt.Errorf("gather what the rules are told of %s: %w", question.Gate, err)

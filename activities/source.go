@@ -31,8 +31,11 @@ type Repositories interface {
 	Log(ctx context.Context, repository, from, to string, most int) ([]release.Commit, error)
 }
 
-// CommitsShown is how many changes people are shown at most.
-const CommitsShown = 20
+// CommitsShown is how many changes people are shown at most, AuthorsRead of how many the authors are told to the rules.
+const (
+	CommitsShown = 20
+	AuthorsRead  = 500
+)
 
 // Source holds the activities that read the repository.
 type Source struct {
@@ -41,6 +44,8 @@ type Source struct {
 	Manifest func(file string, data []byte, environment string) (release.Spec, error)
 	// Units are the units the installation has, in order.
 	Units []string
+	// Author is who an author's address belongs to; nil knows nobody.
+	Author func(email string) release.Actor
 }
 
 // ResolveInput names the commit and the lane it is for.
@@ -56,6 +61,8 @@ type ResolveResult struct {
 	// Commits are the changes since what is stable, newest first, at most [CommitsShown]. They are for people: empty
 	// when the repository does not say, for example because what is stable was of a branch that is gone.
 	Commits []release.Commit
+	// Authors are who wrote them, and those before them up to [AuthorsRead] commits, each once.
+	Authors []release.Actor
 }
 
 // Resolve fetches the commit and resolves its manifest for the lane. It fails finally as
@@ -82,7 +89,26 @@ func (s *Source) Resolve(ctx context.Context, in ResolveInput) (ResolveResult, e
 	if problems := s.check(&spec, req.Lane); len(problems) > 0 {
 		return ResolveResult{}, manifestError(problems)
 	}
-	return ResolveResult{Spec: spec, Commits: s.commits(ctx, in)}, nil
+	commits := s.commits(ctx, in)
+	return ResolveResult{Spec: spec, Commits: commits[:min(len(commits), CommitsShown)], Authors: s.authors(commits)}, nil
+}
+
+// authors are who wrote the commits, each once, in the order of their last one.
+func (s *Source) authors(commits []release.Commit) (out []release.Actor) {
+	for _, commit := range commits {
+		email := commit.Author
+		if _, after, found := strings.Cut(commit.Author, "<"); found {
+			email = strings.TrimSuffix(after, ">")
+		}
+		author := release.Actor{Name: email, Source: "git"}
+		if s.Author != nil {
+			author = s.Author(email)
+		}
+		if !slices.ContainsFunc(out, author.Same) {
+			out = append(out, author)
+		}
+	}
+	return out
 }
 
 // commits are the changes since the newest of what is stable: the one that has the fewest before it.
@@ -92,7 +118,7 @@ func (s *Source) commits(ctx context.Context, in ResolveInput) (fewest []release
 		since = []string{""}
 	}
 	for i, from := range since {
-		commits, err := s.Repositories.Log(ctx, in.Request.Repository, from, in.Request.Commit, CommitsShown)
+		commits, err := s.Repositories.Log(ctx, in.Request.Repository, from, in.Request.Commit, AuthorsRead)
 		if err == nil && (i == 0 || fewest == nil || len(commits) < len(fewest)) {
 			fewest = commits
 		}

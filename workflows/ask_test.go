@@ -262,6 +262,11 @@ func TestRulesAreToldWhatHasPassedAndWhoHasApproved(t *testing.T) {
 		if want := []release.Stage{release.StageBuild, release.StageTest, release.StageCases, release.StagePressure}; !slices.Equal(cutover.Passed, want) {
 			t.Errorf("passed %v, want %v", cutover.Passed, want)
 		}
+		for _, a := range s.world.Ledger.Asked() {
+			if q := a.Question; q.Gate == release.GateApprove && (len(q.Authors) != 1 || q.Authors[0].Name != "ada@example.com" || q.Point != release.BeforeCutover) {
+				t.Errorf("asked about an approval with authors %+v before the %s", q.Authors, q.Point)
+			}
+		}
 		if len(cutover.Approvals) != 2 || cutover.Approvals[0].Point != release.BeforeCutover {
 			t.Errorf("approvals %+v, want two before the cutover", cutover.Approvals)
 		}

@@ -57,12 +57,16 @@ func shown(hash string) string {
 
 // takeApproval counts an approval once the rules allow it.
 func (r *run) takeApproval(ctx workflow.Context, in release.Instruction) (string, error) {
+	asked := r.ask
 	if err := r.allowed(ctx, release.GateApprove, in); err != nil {
 		return "", err
 	}
-	// The rules took their time: somebody else may have answered meanwhile.
+	// The rules took their time: somebody else may have answered meanwhile, and another question may be open.
 	if err := r.mayApprove(in); err != nil {
 		return "", err
+	}
+	if r.ask != asked {
+		return "", errors.New("the question was closed meanwhile: look at the one that is open")
 	}
 	answer := release.Approved{By: in.By, Comment: in.Comment, At: in.At, Point: r.ask.point}
 	r.ask.answers = append(r.ask.answers, answer)
@@ -242,7 +246,7 @@ func (r *run) allowedWith(ctx workflow.Context, gate release.Gate, in release.In
 			q.BreakGlass, q.Breaking = glass, true
 		}
 		if gate == release.GateApprove && r.ask != nil {
-			q.Point = r.ask.point
+			q.Point, q.Authors = r.ask.point, r.authors
 		}
 	})
 	if err != nil {

@@ -67,8 +67,24 @@ func (r *run) mayMove(ctx workflow.Context, gate release.Gate, unit string, to r
 	if r.unwatched() {
 		return false, nil
 	}
-	_, allowed, err := r.allow(ctx, gate, &release.StepChange{Unit: unit, From: r.units[unit], To: to}, r.unwatched)
-	return allowed, err
+	for {
+		_, allowed, err := r.allow(ctx, gate, &release.StepChange{Unit: unit, From: r.units[unit], To: to}, r.unwatched)
+		if err != nil || !allowed || !r.status.Paused || !r.pauseHoldsTheMove(ctx) {
+			return allowed, err
+		}
+		// Somebody paused while the rules were asked: they were told that the weight stays.
+		if err := r.proceedUnless(ctx, r.unwatched); err != nil || r.unwatched() {
+			return false, err
+		}
+	}
+}
+
+// changePauseHolds is from 2026-11-27: a pause that comes while the rules are asked about a move holds the move. It can
+// go once no release from before is under way.
+const changePauseHolds = "2026-11-27-pause-holds-the-move"
+
+func (r *run) pauseHoldsTheMove(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, changePauseHolds, workflow.DefaultVersion, 1) != workflow.DefaultVersion
 }
 
 // allow asks the rules until they allow it, waiting while they hold it. It is false when there is
@@ -82,7 +98,7 @@ func (r *run) allow(ctx workflow.Context, gate release.Gate, step *release.StepC
 			return decision, false, err
 		}
 		if moot() || decision.Allow {
-			r.sayFreed(ctx, waited, gate)
+			r.sayFreed(waited && decision.Allow, gate)
 			return decision, !moot(), nil
 		}
 		if !held(decision) {
@@ -129,7 +145,7 @@ func (r *run) sayHeld(ctx workflow.Context, told *bool, decision release.Decisio
 }
 
 // sayFreed tells that they no longer do, if it was told that they did.
-func (r *run) sayFreed(_ workflow.Context, told bool, gate release.Gate) {
+func (r *run) sayFreed(told bool, gate release.Gate) {
 	if told {
 		r.noteOf(release.EntryFreed, "the rules no longer hold it: "+string(gate))
 	}

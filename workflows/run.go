@@ -41,6 +41,7 @@ type run struct {
 	// commits are the changes since what is stable, passed the stages that have done work and ended well, pressed
 	// the sentences of the pressure gate.
 	commits []release.Commit
+	authors []release.Actor
 	passed  []release.Stage
 	pressed []string
 	// broken counts what people have said about breaking a rule: a wait for the rules ends with it.

@@ -27,7 +27,7 @@ func (r *run) admit(ctx workflow.Context) error {
 	if err := workflow.ExecuteActivity(gate(ctx, fetchBound, "Fetch the commit and read skyisland.yaml"), source.Resolve, in).Get(ctx, &resolved); err != nil {
 		return err
 	}
-	r.spec, r.commits = resolved.Spec, resolved.Commits
+	r.spec, r.commits, r.authors = resolved.Spec, resolved.Commits, resolved.Authors
 	r.status.Units = r.spec.Units
 	_, err := r.require(ctx, release.GateAdmit)
 	return err

@@ -19,6 +19,9 @@ type InstructionBody struct {
 	Comment string `json:"comment,omitempty"`
 	// PlanHash is the whole hash of the plan that the person was shown; approve and reject need it.
 	PlanHash string `json:"plan_hash,omitempty"`
+	// Ask is the number of the question that the person was shown: the same plan may be asked about more than once. 0 is
+	// the one that is open.
+	Ask int `json:"ask,omitempty"`
 }
 
 // textLimit bounds what is kept of what somebody wrote, in bytes: it goes into a workflow's history.
@@ -47,7 +50,7 @@ func (s *Server) instruct(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), instructFor)
 	defer cancel()
 	followed, err := s.releases.Instruct(ctx, id, what, release.Instruction{
-		By: actor(r.Context()), Comment: body.Comment, PlanHash: body.PlanHash, At: time.Now().UTC(),
+		By: actor(r.Context()), Comment: body.Comment, PlanHash: body.PlanHash, Ask: body.Ask, At: time.Now().UTC(),
 	})
 	if err != nil {
 		s.fail(w, r, s.explainAbsence(r.Context(), id, err))

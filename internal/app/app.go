@@ -143,7 +143,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 		return err
 	}
 	a.worker = worker.New(o.Temporal, worker.Activities{
-		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units()},
+		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units(), Author: a.author},
 		Build:   &activities.Build{Repositories: repositories, Commands: commands{runner: runner, logs: a.path("logs")}, Artifacts: artifactStore{artifacts}, Dir: a.path("work")},
 		Deploy:  &activities.Deploy{Runtime: deployer{a.runtime}, Gateways: a.fleet},
 		Checks:  &activities.Checks{Repositories: repositories, Prover: prover{}, Dir: a.path("work")},
@@ -213,6 +213,8 @@ func (a *App) Handler() http.Handler {
 // Run runs the worker, the intake, the runtime and the reconciler until ctx ends, and stops them in
 // an order in which none misses another.
 func (a *App) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.runtime.Run(running) })
 	group.Go(func() error { return a.router.Run(running) })
@@ -229,7 +231,10 @@ func (a *App) Run(ctx context.Context) error {
 		group.Go(func() error { return listen(running) })
 	}
 	if err := a.worker.Start(); err != nil {
-		return fmt.Errorf("start the worker: %w", err)
+		stop()
+		told()
+		<-notifying
+		return errors.Join(fmt.Errorf("start the worker: %w", err), group.Wait())
 	}
 	<-running.Done()
 	a.worker.Stop()

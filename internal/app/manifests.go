@@ -90,3 +90,11 @@ func (m manifests) Routes(ctx context.Context, application release.Application, 
 	}
 	return routes, nil
 }
+
+// author is who an author's address belongs to; somebody of that name whom the directory does not know otherwise.
+func (a *App) author(email string) release.Actor {
+	if actor, err := a.people.Person("git", email); err == nil {
+		return actor
+	}
+	return release.Actor{Name: email, Source: "git"}
+}

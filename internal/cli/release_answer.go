@@ -73,7 +73,11 @@ func (p *program) answer(cmd *cobra.Command, name string, a answer) error {
 			return err
 		}
 	}
-	return p.instruct(cmd, c, id, a.what, api.InstructionBody{Comment: a.comment, PlanHash: status.PlanHash})
+	body := api.InstructionBody{Comment: a.comment, PlanHash: status.PlanHash}
+	if status.Ask != nil {
+		body.Ask = status.Ask.Number
+	}
+	return p.instruct(cmd, c, id, a.what, body)
 }
 
 // proposal is what a person answers for.

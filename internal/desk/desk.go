@@ -112,7 +112,7 @@ func (d *Desk) find(ctx context.Context, about string) (release.ID, error) {
 // instruct tells a release, with the question as it was before and as it stands after.
 func (d *Desk) instruct(ctx context.Context, word notify.Word, id release.ID, what dispatch.Instruction, by release.Actor) (notify.Reply, error) {
 	in := release.Instruction{
-		ID: instructionID(word), By: by, Comment: word.Comment, PlanHash: word.PlanHash, Ask: word.Ask, At: d.Now().UTC(),
+		ID: d.attempt(word), By: by, Comment: word.Comment, PlanHash: word.PlanHash, Ask: word.Ask, At: d.Now().UTC(),
 	}
 	var before *release.Ask
 	if what == dispatch.Approve || what == dispatch.Reject {
@@ -127,6 +127,10 @@ func (d *Desk) instruct(ctx context.Context, word notify.Word, id release.ID, wh
 		// A person writes the beginning of a hash; the release compares the whole.
 		if word.PlanHash != "" && strings.HasPrefix(status.PlanHash, word.PlanHash) {
 			in.PlanHash = status.PlanHash
+		}
+		// A command shows no question: it is about the one that is open now, and no later one.
+		if in.Ask == 0 && before != nil {
+			in.Ask = before.Number
 		}
 	}
 	followed, err := Audit{d.Releases, d.Records}.Instruct(ctx, id, what, in)
@@ -195,6 +199,16 @@ func (d *Desk) refuse(ctx context.Context, word notify.Word, id release.ID, by r
 	}
 	d.Log.WarnContext(ctx, "word not followed", "about", word.About, "instruction", word.What, "actor", by.String(), "reason", why)
 	return notify.Reply{Text: why, Refused: true}, nil
+}
+
+// attempt names one attempt to say a word. The same within a minute is the same, as two clicks and a delivery that comes
+// twice are. Later it is said anew: what stood against it then may be gone, and a release keeps its answer to an attempt.
+func (d *Desk) attempt(word notify.Word) string {
+	if word.ID == "" {
+		return ""
+	}
+	word.ID += "\n" + d.Now().UTC().Format("2006-01-02 15:04")
+	return instructionID(word)
 }
 
 // instructionID makes the same click the same instruction, and keeps those of two chats apart.

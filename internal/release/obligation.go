@@ -158,9 +158,9 @@ func (s *Spec) demand(o Obligation) bool {
 	return true
 }
 
-// meets says whether whoever satisfies a satisfies want too.
+// meets says whether whoever satisfies a satisfies want too. Others may answer once a question is escalated.
 func (a Approval) meets(want Approval) bool {
-	return a.Before == want.Before && a.Count >= want.Count && slices.Equal(a.From, want.From)
+	return a.Escalate == nil && a.Before == want.Before && a.Count >= want.Count && slices.Equal(a.From, want.From)
 }
 
 // lacks are the stages that have nothing to do although they are demanded.

@@ -1,7 +1,6 @@
 package release
 
 import (
-	"cmp"
 	"strings"
 	"time"
 )
@@ -21,7 +20,17 @@ type Actor struct {
 // Same says whether two actors are one person: by the directory where it knows both, and else by name,
 // whatever the source. In doubt they are one: that costs an approval, and the other error a rule.
 func (a Actor) Same(b Actor) bool {
-	return strings.EqualFold(cmp.Or(a.Person, a.Name), cmp.Or(b.Person, b.Name))
+	if a.Person != "" && b.Person != "" {
+		return strings.EqualFold(a.Person, b.Person)
+	}
+	for _, one := range []string{a.Person, a.Name} {
+		for _, other := range []string{b.Person, b.Name} {
+			if one != "" && strings.EqualFold(one, other) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // String is name (source).

@@ -88,7 +88,7 @@ func (c *Channel) clicked(ctx context.Context, data []byte) (any, error) {
 		// The same answer of the same person to the same card is one word, however often it is pressed or delivered.
 		ID:     "dingtalk:" + nameOf("click", said.track, said.user, said.action)[:32],
 		Source: source, User: said.user, Called: said.user,
-		What: said.action, About: asked.release.String(), PlanHash: asked.plan,
+		What: said.action, About: asked.release.String(), PlanHash: asked.plan, Ask: asked.number,
 		Comment: markdown.Cut(said.comment, mostComment), At: c.options.Now(),
 	}
 	reply, err := c.options.Desk.Tell(ctx, word)

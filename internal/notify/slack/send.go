@@ -87,7 +87,7 @@ func (c *Channel) say(ctx context.Context, target string, thread notify.Thread, 
 	if err != nil {
 		return place{}, c.judge(err)
 	}
-	if n.Kind == release.EntryReminded || n.Kind == release.EntryEscalated {
+	if n.Kind == release.EntryReminded || n.Kind == release.EntryEscalated || n.Kind == release.EntryStopped {
 		// A message that changes in place reminds nobody.
 		n.Ask, n.Answer = nil, ""
 		root := asked
