@@ -73,8 +73,9 @@ const deliveryColumns = `d.id, d.channel, d.target, d.release, d.ask, d.notice, 
 			(SELECT receipt FROM threads t WHERE t.channel = d.channel AND t.target = d.target AND t.release = d.release AND t.ask = d.ask AND d.ask > 0) AS ask_receipt`
 
 // ClaimDeliveries takes what a channel has to send now, until the claim runs out: the oldest messages of each target that
-// are due, at most batch of a target and of so many targets. A target whose oldest message waits or is claimed has none:
-// messages keep their order. A question goes alone: its message is found again by its own receipt.
+// are due, at most batch of a target and of so many targets. Messages of one release keep their order: behind one that
+// waits, the others wait, and those of other releases do not. A target of which somebody has a claim has none, so that it
+// is sent to by one at a time. A question goes alone: its message is found again by its own receipt.
 func (s *Store) ClaimDeliveries(ctx context.Context, channel string, now, until time.Time, targets, batch int) ([][]Delivery, error) {
 	var out [][]Delivery
 	err := s.change(ctx, func(tx *sqlx.Tx) error {
@@ -82,47 +83,60 @@ func (s *Store) ClaimDeliveries(ctx context.Context, channel string, now, until 
 		if _, err := exec(ctx, tx, `UPDATE counters SET value = value WHERE name = 'outbox'`); err != nil {
 			return err
 		}
-		const heads = `
+		const ready = `
 			SELECT d.target FROM deliveries d
-			WHERE d.state = 'waiting' AND d.channel = ? AND d.due_at <= ? AND d.claimed_until <= ?
-				AND d.seq = (SELECT MIN(o.seq) FROM deliveries o WHERE o.state = 'waiting' AND o.channel = d.channel AND o.target = d.target)
-			ORDER BY d.seq
+			WHERE d.channel = ? AND ` + deliveryIsDue + `
+				AND d.target NOT IN (SELECT c.target FROM deliveries c WHERE c.state = 'waiting' AND c.channel = ? AND c.claimed_until > ?)
+			GROUP BY d.target
+			ORDER BY MIN(d.seq)
 			LIMIT ?`
-		var ready []string
-		if err := tx.SelectContext(ctx, &ready, tx.Rebind(heads), clean(channel), micros(now), micros(now), targets); err != nil {
+		var names []string
+		at := micros(now)
+		if err := tx.SelectContext(ctx, &names, tx.Rebind(ready), clean(channel), at, at, clean(channel), at, targets); err != nil {
 			return err
 		}
-		for _, target := range ready {
-			const oldest = `
-				SELECT ` + deliveryColumns + `
-				FROM deliveries d
-				WHERE d.state = 'waiting' AND d.channel = ? AND d.target = ?
-				ORDER BY d.seq
-				LIMIT ?`
-			var rows []deliveryRow
-			if err := tx.SelectContext(ctx, &rows, tx.Rebind(oldest), clean(channel), target, batch); err != nil {
+		for _, target := range names {
+			claimed, err := claimTarget(ctx, tx, clean(channel), target, at, micros(until), batch)
+			if err != nil {
 				return err
 			}
-			var claimed []Delivery
-			for _, row := range rows {
-				alone := len(claimed) > 0 && (row.Ask > 0 || claimed[0].Ask > 0)
-				if alone || row.Due > micros(now) || row.Claimed > micros(now) {
-					break
-				}
-				if _, err := exec(ctx, tx, `UPDATE deliveries SET claimed_until = ?, attempts = attempts + 1 WHERE id = ?`, micros(until), row.ID); err != nil {
-					return err
-				}
-				row.Attempts++
-				claimed = append(claimed, row.delivery())
-			}
-			if len(claimed) > 0 {
-				out = append(out, claimed)
-			}
+			out = append(out, claimed)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim deliveries of %s: %w", channel, err)
+	}
+	return out, nil
+}
+
+// deliveryIsDue wants the time twice.
+const deliveryIsDue = `d.state = 'waiting' AND d.due_at <= ? AND NOT EXISTS (
+				SELECT 1 FROM deliveries o
+				WHERE o.state = 'waiting' AND o.channel = d.channel AND o.target = d.target AND o.release = d.release
+					AND o.seq < d.seq AND o.due_at > ?)`
+
+func claimTarget(ctx context.Context, tx *sqlx.Tx, channel, target string, now, until int64, batch int) ([]Delivery, error) {
+	const oldest = `
+		SELECT ` + deliveryColumns + `
+		FROM deliveries d
+		WHERE d.channel = ? AND d.target = ? AND ` + deliveryIsDue + `
+		ORDER BY d.seq
+		LIMIT ?`
+	var rows []deliveryRow
+	if err := tx.SelectContext(ctx, &rows, tx.Rebind(oldest), channel, target, now, now, batch); err != nil {
+		return nil, err
+	}
+	var out []Delivery
+	for _, row := range rows {
+		if len(out) > 0 && (row.Ask > 0 || out[0].Ask > 0) {
+			break
+		}
+		if _, err := exec(ctx, tx, `UPDATE deliveries SET claimed_until = ?, attempts = attempts + 1 WHERE id = ?`, until, row.ID); err != nil {
+			return nil, err
+		}
+		row.Attempts++
+		out = append(out, row.delivery())
 	}
 	return out, nil
 }
@@ -160,12 +174,13 @@ func (s *Store) Delivered(ctx context.Context, sent []Delivery, receipt string, 
 	return nil
 }
 
-// NotDelivered stores why messages were not sent: they are tried again at due, or never when they are dead.
+// NotDelivered stores why messages were not sent: they are tried again at due, or never when they are dead. One that
+// somebody else has sent meanwhile, because a claim ran out, stays sent.
 func (s *Store) NotDelivered(ctx context.Context, failed []Delivery, dead bool, due time.Time, reason string) error {
 	err := s.change(ctx, func(tx *sqlx.Tx) error {
 		for _, d := range failed {
-			const wait = `UPDATE deliveries SET due_at = ?, claimed_until = 0, reason = ? WHERE id = ?`
-			const giveUp = `UPDATE deliveries SET state = 'dead', ended_at = ?, claimed_until = 0, reason = ? WHERE id = ?`
+			const wait = `UPDATE deliveries SET due_at = ?, claimed_until = 0, reason = ? WHERE id = ? AND state = 'waiting'`
+			const giveUp = `UPDATE deliveries SET state = 'dead', ended_at = ?, claimed_until = 0, reason = ? WHERE id = ? AND state = 'waiting'`
 			query := wait
 			if dead {
 				query = giveUp
@@ -178,6 +193,21 @@ func (s *Store) NotDelivered(ctx context.Context, failed []Delivery, dead bool, 
 	})
 	if err != nil {
 		return fmt.Errorf("store %d failed deliveries: %w", len(failed), err)
+	}
+	return nil
+}
+
+// PostponeTarget leaves a target alone until a time: nothing that waits for it is due before.
+func (s *Store) PostponeTarget(ctx context.Context, channel, target string, until time.Time) error {
+	const query = `
+		UPDATE deliveries SET due_at = ?
+		WHERE state = 'waiting' AND channel = ? AND target = ? AND due_at < ?`
+	err := s.change(ctx, func(tx *sqlx.Tx) error {
+		_, err := exec(ctx, tx, query, micros(until), clean(channel), clean(target), micros(until))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("postpone deliveries to %s of %s: %w", target, channel, err)
 	}
 	return nil
 }
@@ -218,7 +248,7 @@ func (s *Store) Deliveries(ctx context.Context, dead bool, most int) ([]Delivery
 func (s *Store) RetryDelivery(ctx context.Context, id string, at time.Time) error {
 	err := s.change(ctx, func(tx *sqlx.Tx) error {
 		const again = `
-			UPDATE deliveries SET state = 'waiting', created_at = ?, due_at = ?, ended_at = NULL
+			UPDATE deliveries SET state = 'waiting', attempts = 0, created_at = ?, due_at = ?, ended_at = NULL
 			WHERE id = ? AND state = 'dead'`
 		n, err := exec(ctx, tx, again, micros(at), micros(at), clean(id))
 		if err == nil && n == 0 {
@@ -232,9 +262,17 @@ func (s *Store) RetryDelivery(ctx context.Context, id string, at time.Time) erro
 	return nil
 }
 
-// PruneDeliveries forgets what ended before a time, and what was routed before it.
-func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) error {
+// PruneDeliveries forgets what ended before a time, what was routed before it, and the threads of which nothing is left.
+// What still waits from before lost is dead: no program sends to its channel any more.
+func (s *Store) PruneDeliveries(ctx context.Context, before, lost, now time.Time) error {
 	err := s.change(ctx, func(tx *sqlx.Tx) error {
+		const giveUp = `
+			UPDATE deliveries SET state = 'dead', ended_at = ?, claimed_until = 0,
+				reason = CASE WHEN reason = '' THEN 'nobody sent it; look whether its channel is still configured' ELSE reason END
+			WHERE state = 'waiting' AND created_at < ? AND claimed_until <= ?`
+		if _, err := exec(ctx, tx, giveUp, micros(now), micros(lost), micros(now)); err != nil {
+			return err
+		}
 		for _, query := range []string{
 			`DELETE FROM deliveries WHERE state <> 'waiting' AND ended_at < ?`,
 			`DELETE FROM outbox WHERE routed_at < ?`,
@@ -243,7 +281,12 @@ func (s *Store) PruneDeliveries(ctx context.Context, before time.Time) error {
 				return err
 			}
 		}
-		return nil
+		const unused = `
+			DELETE FROM threads WHERE NOT EXISTS (
+				SELECT 1 FROM deliveries d
+				WHERE d.release = threads.release AND d.channel = threads.channel AND d.target = threads.target)`
+		_, err := exec(ctx, tx, unused)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("prune deliveries: %w", err)

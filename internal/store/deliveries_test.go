@@ -135,11 +135,115 @@ func TestDeliveriesKeepTheirOrderAndAreClaimedOnce(t *testing.T) {
 		check(t, s.RetryDelivery(t.Context(), dead[0].ID, at(90)))
 		wantError(t, s.RetryDelivery(t.Context(), dead[0].ID, at(90)), release.ErrNotFound)
 		want("what is tried again", claim(91, 1), strings.TrimPrefix(dead[0].ID, told.String()))
-		check(t, s.PruneDeliveries(t.Context(), at(1000)))
+		check(t, s.PruneDeliveries(t.Context(), at(1000), at(80), at(100)))
 		all, err := s.Deliveries(t.Context(), false, 10)
 		check(t, err)
 		if len(all) != 1 {
 			t.Errorf("%d deliveries are left, want the one that is under way", len(all))
+		}
+	})
+}
+
+func TestWhatWaitsOfOneReleaseHoldsNoOtherRelease(t *testing.T) {
+	onEach(t, func(t *testing.T, open database) {
+		s := open(t)
+		other := release.ID{Lane: told.Lane, Number: 4}
+		for i, of := range []release.ID{told, told, other, {}, other} {
+			check(t, s.AddOutbox(t.Context(), fmt.Sprint("#", i), of, release.Entry{Kind: release.EntryPhase, At: at(1)}))
+		}
+		routeAll(t, s, "x")
+		claim := func(second, batch int) [][]store.Delivery {
+			t.Helper()
+			claimed, err := s.ClaimDeliveries(t.Context(), "chat", at(second), at(second+60), 8, batch)
+			check(t, err)
+			return claimed
+		}
+		want := func(what string, got [][]store.Delivery, want ...string) {
+			t.Helper()
+			if !slices.Equal(names(got), want) {
+				t.Errorf("%s: %q, want %q", what, names(got), want)
+			}
+		}
+		first := claim(11, 1)
+		want("the oldest", first, "#0x")
+		want("while the target is claimed", claim(12, 20))
+		check(t, s.NotDelivered(t.Context(), first[0], false, at(600), "400"))
+		rest := claim(13, 20)
+		want("all of other releases", rest, "#2x #3x #4x")
+
+		// A claim that ran out ends as its second holder says, whatever the first one says later.
+		again := claim(100, 20)
+		want("what was left", again, "#2x #3x #4x")
+		check(t, s.Delivered(t.Context(), again[0], "", at(101)))
+		check(t, s.NotDelivered(t.Context(), rest[0], true, at(102), "late"))
+		dead, err := s.Deliveries(t.Context(), true, 10)
+		check(t, err)
+		if len(dead) != 0 {
+			t.Errorf("dead %+v, want what was sent to stay sent", dead)
+		}
+
+		check(t, s.PostponeTarget(t.Context(), "chat", "x", at(700)))
+		want("while the target is left alone", claim(650, 20))
+		next, err := s.NextDelivery(t.Context(), "chat")
+		check(t, err)
+		if !next.Equal(kept(at(700))) {
+			t.Errorf("the next delivery is due at %s, want %s", next, at(700))
+		}
+		want("after that", claim(701, 20), "#0x #1x")
+	})
+}
+
+func TestWhatNobodySendsAndWhatIsOldDoesNotStayForEver(t *testing.T) {
+	onEach(t, func(t *testing.T, open database) {
+		s := open(t)
+		check(t, s.AddOutbox(t.Context(), "#1", told, release.Entry{Kind: release.EntryPhase, At: at(1)}))
+		routeAll(t, s, "x", "y")
+		claimed, err := s.ClaimDeliveries(t.Context(), "chat", at(11), at(71), 1, 1)
+		check(t, err)
+		check(t, s.Delivered(t.Context(), claimed[0], "first", at(12)))
+
+		check(t, s.PruneDeliveries(t.Context(), at(5), at(50), at(100)))
+		dead, err := s.Deliveries(t.Context(), true, 10)
+		check(t, err)
+		if len(dead) != 1 || !strings.Contains(dead[0].Reason, "still configured") {
+			t.Fatalf("dead %+v, want the one that nobody took", dead)
+		}
+		thread := func() string {
+			t.Helper()
+			check(t, s.AddOutbox(t.Context(), "#"+t.Name()+fmt.Sprint(time.Now().UnixNano()), told, release.Entry{Kind: release.EntryPhase, At: at(1)}))
+			routeAll(t, s, claimed[0][0].Target)
+			next, err := s.ClaimDeliveries(t.Context(), "chat", at(2000), at(2060), 1, 1)
+			check(t, err)
+			check(t, s.Delivered(t.Context(), next[0], "", at(2000)))
+			return next[0][0].First
+		}
+		if got := thread(); got != "first" {
+			t.Errorf("the thread is %q, want the first message", got)
+		}
+		check(t, s.PruneDeliveries(t.Context(), at(3000), at(50), at(3000)))
+		if all, err := s.Deliveries(t.Context(), false, 10); err != nil || len(all) != 0 {
+			t.Errorf("%d deliveries are left, %v", len(all), err)
+		}
+		if got := thread(); got != "" {
+			t.Errorf("the thread is %q, want a new one after the old one was forgotten", got)
+		}
+	})
+}
+
+func TestTheOutboxKnowsWhatAnEntryIsAboutAndIsNotHeldByOneItCannotRead(t *testing.T) {
+	onEach(t, func(t *testing.T, open database) {
+		s := open(t)
+		tenant := release.ID{Lane: release.Lane{Tenant: "demo"}}
+		check(t, s.AddOutbox(t.Context(), "freeze", tenant, release.Entry{Kind: "freeze", At: at(1)}))
+		check(t, s.AddOutbox(t.Context(), "broken", release.ID{Lane: release.Lane{Tenant: "a/b/c"}, Number: 1}, release.Entry{Kind: release.EntryPhase, At: at(2)}))
+		check(t, s.AddOutbox(t.Context(), "alarm", release.ID{Lane: told.Lane}, release.Entry{Kind: "alarm", At: at(3)}))
+		got, err := s.ToRoute(t.Context(), 10)
+		check(t, err)
+		if len(got) != 3 || got[0].Release != tenant || got[2].Release.Lane != told.Lane || got[2].Release.Number != 0 {
+			t.Fatalf("to route %+v", got)
+		}
+		if !strings.Contains(got[1].Entry.Message, "cannot be read") || !got[1].Entry.At.Equal(kept(at(2))) {
+			t.Errorf("the one that cannot be read says %q at %s", got[1].Entry.Message, got[1].Entry.At)
 		}
 	})
 }

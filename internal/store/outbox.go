@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -15,7 +18,8 @@ type OutboxEntry struct {
 	// Seq is the order of storing, ID the entry's name for ever.
 	Seq int64
 	ID  string
-	// Release is zero for what is about no release.
+	// Release is zero for what is about no release. Without a number it is the lane that an alarm or a freeze is about,
+	// of which parts may be empty.
 	Release release.ID
 	Entry   release.Entry
 	// Requester asked for the release.
@@ -34,20 +38,38 @@ func saveOutbox(ctx context.Context, tx *sqlx.Tx, id string, of release.ID, entr
 	if err := tx.GetContext(ctx, &seq, count); err != nil {
 		return err
 	}
-	named := ""
-	if of.Number > 0 {
-		named = of.String()
-	}
 	const insert = `
 		INSERT INTO outbox (seq, id, release, entry, at)
 		VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO NOTHING`
-	_, err = exec(ctx, tx, insert, seq, clean(id), clean(named), text, micros(entry.At))
+	_, err = exec(ctx, tx, insert, seq, clean(id), clean(subject(of)), text, micros(entry.At))
 	return err
 }
 
+// subject is what an entry is about, as parseSubject reads it.
+func subject(of release.ID) string {
+	switch {
+	case of.Number > 0:
+		return of.String()
+	case of.Lane == (release.Lane{}):
+		return ""
+	default:
+		return of.Lane.Tenant + "/" + of.Lane.Application + "/" + of.Lane.Environment
+	}
+}
+
+func parseSubject(text string) (release.ID, error) {
+	if text == "" {
+		return release.ID{}, nil
+	}
+	if parts := strings.Split(text, "/"); len(parts) == 3 {
+		return release.ID{Lane: release.Lane{Tenant: parts[0], Application: parts[1], Environment: parts[2]}}, nil
+	}
+	return release.ParseID(text)
+}
+
 // AddOutbox keeps something that people may want to be told and that no release's story has, such as an alarm of its
-// own. The same ID twice is kept once.
+// own. The same ID twice is kept once. It is about a release, a lane or a part of one, or nothing in particular.
 func (s *Store) AddOutbox(ctx context.Context, id string, of release.ID, entry release.Entry) error {
 	if err := s.change(ctx, func(tx *sqlx.Tx) error { return saveOutbox(ctx, tx, id, of, entry) }); err != nil {
 		return fmt.Errorf("keep notice %s: %w", id, err)
@@ -55,46 +77,74 @@ func (s *Store) AddOutbox(ctx context.Context, id string, of release.ID, entry r
 	return nil
 }
 
-// ToRoute are the oldest entries that nobody has routed, at most so many.
+// ToRoute are the oldest entries that nobody has routed, at most so many. One that cannot be read says so in its message:
+// it must not hold what comes after it.
 func (s *Store) ToRoute(ctx context.Context, most int) ([]OutboxEntry, error) {
 	const query = `
-		SELECT o.seq, o.id, o.release, o.entry, COALESCE(r.requester, '') AS requester
-		FROM outbox o
-		LEFT JOIN releases r
-			ON o.release = r.tenant || '/' || r.application || '/' || r.environment || '/' || CAST(r.number AS TEXT)
-		WHERE o.routed_at IS NULL
-		ORDER BY o.seq
+		SELECT seq, id, release, entry, at FROM outbox
+		WHERE routed_at IS NULL
+		ORDER BY seq
 		LIMIT ?`
-	var rows []struct {
-		Seq       int64  `db:"seq"`
-		ID        string `db:"id"`
-		Release   string `db:"release"`
-		Entry     string `db:"entry"`
-		Requester string `db:"requester"`
-	}
+	var rows []outboxRow
 	if err := s.list(ctx, &rows, query, most); err != nil {
 		return nil, fmt.Errorf("read the outbox: %w", err)
 	}
+	requesters := map[release.ID]release.Actor{}
 	out := make([]OutboxEntry, len(rows))
 	for i, row := range rows {
-		out[i] = OutboxEntry{Seq: row.Seq, ID: row.ID}
-		if row.Release != "" {
-			id, err := release.ParseID(row.Release)
-			if err != nil {
+		out[i] = row.read()
+		of := out[i].Release
+		if of.Number == 0 {
+			continue
+		}
+		by, known := requesters[of]
+		if !known {
+			var err error
+			if by, err = s.requester(ctx, of); err != nil {
 				return nil, fmt.Errorf("read the outbox: entry %s: %w", row.ID, err)
 			}
-			out[i].Release = id
+			requesters[of] = by
 		}
-		if err := decode(row.Entry, &out[i].Entry); err != nil {
-			return nil, fmt.Errorf("read the outbox: entry %s: %w", row.ID, err)
-		}
-		if row.Requester != "" {
-			if err := decode(row.Requester, &out[i].Requester); err != nil {
-				return nil, fmt.Errorf("read the outbox: entry %s: %w", row.ID, err)
-			}
-		}
+		out[i].Requester = by
 	}
 	return out, nil
+}
+
+type outboxRow struct {
+	Seq     int64  `db:"seq"`
+	ID      string `db:"id"`
+	Release string `db:"release"`
+	Entry   string `db:"entry"`
+	At      int64  `db:"at"`
+}
+
+func (r outboxRow) read() OutboxEntry {
+	out := OutboxEntry{Seq: r.Seq, ID: r.ID}
+	of, err := parseSubject(r.Release)
+	if err == nil {
+		out.Release = of
+		err = decode(r.Entry, &out.Entry)
+	}
+	if err != nil {
+		out.Entry = release.Entry{At: moment(r.At), Kind: release.EntryPhase, Message: fmt.Sprintf("what happened cannot be read: %v", err)}
+	}
+	return out
+}
+
+// requester is who asked for a release; nobody when it is not stored, or not readably.
+func (s *Store) requester(ctx context.Context, of release.ID) (by release.Actor, err error) {
+	const query = `
+		SELECT requester FROM releases
+		WHERE tenant = ? AND application = ? AND environment = ? AND number = ?`
+	var text string
+	err = s.one(ctx, &text, query, of.Lane.Tenant, of.Lane.Application, of.Lane.Environment, of.Number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return by, nil
+	}
+	if err == nil && decode(text, &by) != nil {
+		by = release.Actor{}
+	}
+	return by, err
 }
 
 // Routed stores the deliveries of an entry and that it is routed, together. An entry that is routed already stays as it

@@ -1,7 +1,7 @@
 // Package router says what happens to whoever wants to hear of it. What happens is kept in an outbox together with the
 // change it tells, so that none is lost; rules turn it into deliveries, one for each target; and each channel sends its
-// own, in order for each target, again and again until it is taken, without waiting for any other channel. No release
-// waits for any of it.
+// own, in order for each target and release, again and again until it is taken, without waiting for any other channel. No
+// release waits for any of it.
 package router
 
 import (
@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -68,7 +67,12 @@ type Outbox interface {
 	ClaimDeliveries(ctx context.Context, channel string, now, until time.Time, targets, batch int) ([][]Delivery, error)
 	Delivered(ctx context.Context, sent []Delivery, receipt string, at time.Time) error
 	NotDelivered(ctx context.Context, failed []Delivery, dead bool, due time.Time, reason string) error
-	PruneDeliveries(ctx context.Context, before time.Time) error
+	// PostponeTarget leaves a target alone until a time.
+	PostponeTarget(ctx context.Context, channel, target string, until time.Time) error
+	// NextDelivery is when a channel may have something to send; zero when nothing waits.
+	NextDelivery(ctx context.Context, channel string) (time.Time, error)
+	// PruneDeliveries forgets what ended before a time, and gives up what waits from before lost.
+	PruneDeliveries(ctx context.Context, before, lost, now time.Time) error
 }
 
 // Options are what a router needs. All but Rules, Templates, Link, Answer and Log is required.
@@ -119,8 +123,12 @@ func New(o Options) (*Router, error) {
 	return r, nil
 }
 
-// Kick says that there is something in the outbox.
-func (r *Router) Kick() { r.kick(outbox) }
+// Kick says that there is something in the outbox, or something to send again.
+func (r *Router) Kick() {
+	for loop := range r.kicks {
+		r.kick(loop)
+	}
+}
 
 func (r *Router) kick(loop string) {
 	select {
@@ -136,7 +144,11 @@ func (r *Router) Run(ctx context.Context) {
 	loops.Go(func() { r.loop(ctx, outbox, r.route) })
 	loops.Go(func() { r.prune(ctx) })
 	for name := range r.Channels {
-		loops.Go(func() { r.loop(ctx, name, func(ctx context.Context) (bool, error) { return r.send(ctx, name) }) })
+		s := &sender{Router: r, name: name}
+		loops.Go(func() {
+			defer s.sending.Wait()
+			r.loop(ctx, name, s.send)
+		})
 	}
 }
 
@@ -172,7 +184,8 @@ func (r *Router) prune(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := r.Outbox.PruneDeliveries(ctx, r.Now().Add(-kept)); err != nil && ctx.Err() == nil {
+			now := r.Now()
+			if err := r.Outbox.PruneDeliveries(ctx, now.Add(-kept), now.Add(-2*giveUp), now); err != nil && ctx.Err() == nil {
 				r.Log.ErrorContext(ctx, "old notifications stay", "error", err)
 			}
 		}
@@ -225,7 +238,7 @@ func (r *Router) deliveries(ctx context.Context, entry Entry) ([]Delivery, error
 	if err != nil {
 		return nil, err
 	}
-	named := ""
+	named := "" // what is about no release belongs to no thread
 	if entry.Release.Number > 0 {
 		named = entry.Release.String()
 	}
@@ -278,70 +291,4 @@ func (r *Router) notice(entry Entry) (json.RawMessage, error) {
 		n.Title, n.Lines = cut(event.Release+": "+event.Message, mostTitle), nil
 	}
 	return json.Marshal(n)
-}
-
-// send sends what a channel has due.
-func (r *Router) send(ctx context.Context, name string) (more bool, err error) {
-	batch := 1
-	if batching, ok := r.Channels[name].(notify.Batching); ok {
-		batch = batching.Batch()
-	}
-	now := r.Now()
-	claimed, err := r.Outbox.ClaimDeliveries(ctx, name, now, now.Add(claim), atOnce, batch)
-	if err != nil {
-		return false, err
-	}
-	var sending sync.WaitGroup
-	failures := make([]error, len(claimed))
-	for i, deliveries := range claimed {
-		sending.Go(func() { failures[i] = r.sendTo(ctx, name, deliveries) })
-	}
-	sending.Wait()
-	return len(claimed) > 0, errors.Join(failures...)
-}
-
-// sendTo sends the messages of one target, and stores what became of them. What was begun is ended and stored also when
-// the program stops meanwhile.
-func (r *Router) sendTo(ctx context.Context, name string, deliveries []Delivery) error {
-	ctx = context.WithoutCancel(ctx)
-	notices := make([]notify.Notice, len(deliveries))
-	for i, d := range deliveries {
-		if err := json.Unmarshal(d.Notice, &notices[i]); err != nil {
-			return r.Outbox.NotDelivered(ctx, deliveries[i:i+1], true, r.Now(), "the notice cannot be read: "+err.Error())
-		}
-	}
-	first := deliveries[0]
-	bounded, cancel := context.WithTimeout(ctx, sendBound)
-	defer cancel()
-	receipt, err := r.Channels[name].Send(bounded, first.Target, notify.Thread{First: first.First, Ask: first.Asked}, notices)
-	if err == nil {
-		return r.Outbox.Delivered(ctx, deliveries, receipt, r.Now())
-	}
-	now := r.Now()
-	due, dead := now.Add(backoff(first.Attempts)), false
-	var later *notify.LaterError
-	switch {
-	case errors.Is(err, notify.ErrRefused):
-		dead = true
-	case errors.As(err, &later):
-		due = now.Add(later.After)
-	}
-	if !dead && now.Sub(first.Created) > giveUp {
-		dead = true
-	}
-	if dead {
-		r.Log.WarnContext(ctx, "notification given up", "channel", name, "target", first.Target, "notices", len(deliveries), "error", err)
-		due = now
-	}
-	return r.Outbox.NotDelivered(ctx, deliveries, dead, due, cut(err.Error(), mostLine))
-}
-
-// backoff is how long to wait after so many attempts: doubling, and a fifth of chance either way, so that what failed
-// together does not come back together.
-func backoff(attempts int) time.Duration {
-	pause := lastRetry
-	if attempts < 10 {
-		pause = min(lastRetry, firstRetry<<max(0, attempts-1))
-	}
-	return time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64()))
 }

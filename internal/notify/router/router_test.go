@@ -145,7 +145,29 @@ func (m *memory) end(which []router.Delivery, do func(*kept)) {
 	}
 }
 
-func (m *memory) PruneDeliveries(context.Context, time.Time) error { return nil }
+func (m *memory) PostponeTarget(_ context.Context, channel, target string, until time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.deliveries {
+		if d.Channel == channel && d.Target == target && d.due.Before(until) {
+			d.due = until
+		}
+	}
+	return nil
+}
+
+func (m *memory) NextDelivery(_ context.Context, channel string) (next time.Time, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.deliveries {
+		if d.Channel == channel && d.state == "waiting" && (next.IsZero() || d.due.Before(next)) {
+			next = d.due
+		}
+	}
+	return next, nil
+}
+
+func (m *memory) PruneDeliveries(context.Context, time.Time, time.Time, time.Time) error { return nil }
 
 func (m *memory) states() map[string]int {
 	m.mu.Lock()

@@ -92,9 +92,10 @@ func rank(s notify.Severity) int {
 	return slices.Index([]notify.Severity{notify.Info, notify.Warning, notify.Critical}, s)
 }
 
-// matches says whether a rule is about an event. A release's fields limit nothing where there is no release.
+// matches says whether a rule is about an event. What an event leaves open is about all: a freeze of a tenant is told to
+// whoever hears of one of its applications, and one of everything to everybody.
 func (r Rule) matches(lane release.Lane, kind release.EntryKind) bool {
-	within := func(all []string, one string) bool { return len(all) == 0 || slices.Contains(all, one) }
+	within := func(all []string, one string) bool { return len(all) == 0 || one == "" || slices.Contains(all, one) }
 	return within(r.Tenants, lane.Tenant) && within(r.Applications, lane.Application) && within(r.Environments, lane.Environment) &&
 		(len(r.Events) == 0 || slices.Contains(r.Events, kind)) && (r.Severity == "" || rank(SeverityOf(kind)) >= rank(r.Severity))
 }

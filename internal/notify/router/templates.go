@@ -1,7 +1,10 @@
 package router
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -34,6 +37,8 @@ const (
 	mostTitle = 300
 	mostLine  = 2000
 	mostLines = 40
+	// mostText is when a template is stopped, such as one that loops.
+	mostText = 64 << 10
 )
 
 // usual tells what happened in the words of the release's own story.
@@ -51,12 +56,14 @@ type parsed struct {
 	lines []*template.Template
 }
 
-// newTemplates parses the configured templates over the usual one, and tries each with a sample.
+// newTemplates parses the configured templates over the usual one, and tries each with samples. The error names all that
+// cannot be followed.
 func newTemplates(own map[release.EntryKind]Template) (templates, error) {
 	out := templates{}
-	for kind := range own {
-		if !known(kind) {
-			return nil, fmt.Errorf("templates: there is no event %q; there are %s", kind, list(Events()))
+	var faults []error
+	for _, kind := range slices.Sorted(maps.Keys(own)) {
+		if !slices.Contains(Events(), kind) {
+			faults = append(faults, fmt.Errorf("templates: there is no event %q; there are %s", kind, list(Events())))
 		}
 	}
 	for _, kind := range Events() {
@@ -68,24 +75,17 @@ func newTemplates(own map[release.EntryKind]Template) (templates, error) {
 			}
 		}
 		p, err := parse(t)
-		if err == nil {
-			_, _, err = p.write(sample(kind))
+		for _, event := range samples(kind) {
+			if err == nil {
+				_, _, err = p.write(event)
+			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("templates.%s: %w", kind, err)
+			faults = append(faults, fmt.Errorf("templates.%s: %w", kind, err))
 		}
 		out[kind] = p
 	}
-	return out, nil
-}
-
-func known(kind release.EntryKind) bool {
-	for _, event := range Events() {
-		if event == kind {
-			return true
-		}
-	}
-	return false
+	return out, errors.Join(faults...)
 }
 
 func parse(t Template) (parsed, error) {
@@ -106,17 +106,19 @@ func parse(t Template) (parsed, error) {
 
 // write makes the title, which is one line, and the lines.
 func (p parsed) write(event Event) (title string, lines []string, err error) {
-	var b strings.Builder
-	if err := p.title.Execute(&b, event); err != nil {
+	text, err := execute(p.title, event)
+	if err != nil {
 		return "", nil, err
 	}
-	title = cut(strings.Join(strings.Fields(b.String()), " "), mostTitle)
+	if title = cut(strings.Join(strings.Fields(text), " "), mostTitle); title == "" {
+		return "", nil, errors.New("title: says nothing")
+	}
 	for _, line := range p.lines {
-		b.Reset()
-		if err := line.Execute(&b, event); err != nil {
+		text, err := execute(line, event)
+		if err != nil {
 			return "", nil, err
 		}
-		for part := range strings.SplitSeq(strings.TrimRight(b.String(), "\n"), "\n") {
+		for part := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 			if part != "" && len(lines) < mostLines {
 				lines = append(lines, cut(part, mostLine))
 			}
@@ -133,9 +135,40 @@ func cut(text string, most int) string {
 	return strings.ToValidUTF8(text[:most-3], "") + "…"
 }
 
-func sample(kind release.EntryKind) Event {
-	return Event{
+// execute is what a template says, as far as it fits.
+func execute(t *template.Template, event Event) (string, error) {
+	var b bounded
+	err := t.Execute(&b, event)
+	if errors.Is(err, errFull) {
+		err = nil
+	}
+	return strings.ToValidUTF8(b.text.String(), ""), err
+}
+
+// bounded takes so much text, and stops what writes more.
+type bounded struct{ text strings.Builder }
+
+var errFull = errors.New("the text is too long")
+
+func (b *bounded) Write(p []byte) (int, error) {
+	room := min(len(p), mostText-b.text.Len())
+	b.text.Write(p[:room])
+	if room < len(p) {
+		return room, errFull
+	}
+	return room, nil
+}
+
+// samples are an event with all there may be, and one with as little.
+func samples(kind release.EntryKind) []Event {
+	full := Event{
 		Kind: kind, Release: "demo/hello/production/3", Tenant: "demo", Application: "hello", Environment: "production", Requester: "ada",
 		Number: 3, Phase: release.Ramping, Message: "something happened", Details: []string{"a reason"}, At: time.Unix(0, 0).UTC(),
 	}
+	least := full
+	least.Details, least.Requester = nil, ""
+	if kind == EventAlarm || kind == EventFreeze {
+		least = Event{Kind: kind, Message: full.Message, At: full.At}
+	}
+	return []Event{full, least}
 }

@@ -5,6 +5,7 @@ INSERT INTO counters (name, value) VALUES ('outbox', 0);
 CREATE TABLE outbox (
     seq       BIGINT NOT NULL PRIMARY KEY,
     id        TEXT   NOT NULL UNIQUE,
+    -- tenant/application/environment/number, or without the number what an alarm or a freeze is about, or nothing
     release   TEXT   NOT NULL,
     entry     TEXT   NOT NULL,
     at        BIGINT NOT NULL,
@@ -12,7 +13,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_to_route ON outbox (seq) WHERE routed_at IS NULL;
 
--- One message to one target of one channel, in the order of seq for each target.
+-- One message to one target of one channel, in the order of seq for each target and release.
 CREATE TABLE deliveries (
     id            TEXT   NOT NULL PRIMARY KEY,
     seq           BIGINT NOT NULL,
@@ -31,7 +32,9 @@ CREATE TABLE deliveries (
     reason        TEXT   NOT NULL,
     ended_at      BIGINT
 );
-CREATE INDEX deliveries_waiting ON deliveries (channel, target, seq) WHERE state = 'waiting';
+CREATE INDEX deliveries_waiting ON deliveries (channel, target, release, seq) WHERE state = 'waiting';
+CREATE INDEX deliveries_asked ON deliveries (release, ask);
+CREATE INDEX deliveries_newest ON deliveries (seq);
 
 -- What a target was told before, as the channel's receipts. ask 0 is the first message of the release.
 CREATE TABLE threads (
