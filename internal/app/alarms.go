@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/alarm"
@@ -115,6 +116,12 @@ func (a *alarms) follow(ctx context.Context, event alarm.Event) {
 	name := event.ID()
 	if !event.Firing {
 		name += "/over"
+	}
+	if cut := strings.LastIndex(event.Route, "/"); err != nil && cut > 0 {
+		// Without a release it is told to whoever hears of the lane, and to nobody else.
+		if lane, err := release.ParseLane(event.Route[:cut]); err == nil {
+			id = release.ID{Lane: lane}
+		}
 	}
 	entry := release.Entry{At: event.At, Kind: router.EventAlarm, Message: event.Sentence}
 	if err := a.keep(ctx, name, id, entry); err != nil {

@@ -15,6 +15,9 @@ import (
 // mostFreezes is how many freezes there may be at a time: each of them is put before the rules at every question.
 const mostFreezes = 100
 
+// freezeEntry is the kind of what is told of freezes, which are no part of a release's story.
+const freezeEntry release.EntryKind = "freeze"
+
 // ErrTooManyFreezes is returned for a freeze when there are 100 already.
 var ErrTooManyFreezes = errors.New("there are too many freezes: lift some that are no longer needed")
 
@@ -44,13 +47,32 @@ func (s *Store) AddFreeze(ctx context.Context, freeze release.Freeze) error {
 			INSERT INTO freezes (id, declared, starts_at, ends_at)
 			VALUES (?, ?, ?, ?)
 			ON CONFLICT (id) DO NOTHING`
-		_, err = exec(ctx, tx, insert, clean(freeze.ID), text, micros(freeze.Starts), ends)
-		return err
+		added, err := exec(ctx, tx, insert, clean(freeze.ID), text, micros(freeze.Starts), ends)
+		if err != nil || added == 0 {
+			return err
+		}
+		until := "until somebody lifts it"
+		if freeze.Ends != nil {
+			until = "until " + freeze.Ends.UTC().Format(time.RFC3339)
+		}
+		return saveFreezeNotice(ctx, tx, freeze, "", freeze.Starts, fmt.Sprintf("%s is frozen %s by %s: %s", freeze.About(), until, freeze.By.Name, freeze.Reason))
 	})
 	if err != nil {
 		return fmt.Errorf("store freeze %s: %w", freeze.ID, err)
 	}
 	return nil
+}
+
+// saveFreezeNotice keeps what people are told of a freeze, in the transaction that changes it.
+func saveFreezeNotice(ctx context.Context, tx *sqlx.Tx, freeze release.Freeze, what string, at time.Time, message string) error {
+	only := func(names []string) string {
+		if len(names) == 1 {
+			return names[0]
+		}
+		return "" // all of them, or several: it is told to whoever hears of any
+	}
+	about := release.ID{Lane: release.Lane{Tenant: only(freeze.Tenants), Application: only(freeze.Applications), Environment: only(freeze.Environments)}}
+	return saveOutbox(ctx, tx, "freeze/"+freeze.ID+what, about, release.Entry{At: at, Kind: freezeEntry, Message: message})
 }
 
 // Freezes are those that have not ended at a time and nobody has lifted, oldest first.
@@ -94,7 +116,10 @@ func (s *Store) LiftFreeze(ctx context.Context, id string, by release.Actor, at 
 		if err := tx.GetContext(ctx, &text, tx.Rebind(`SELECT declared FROM freezes WHERE id = ?`), clean(id)); err != nil {
 			return err
 		}
-		return decode(text, &freeze)
+		if err := decode(text, &freeze); err != nil {
+			return err
+		}
+		return saveFreezeNotice(ctx, tx, freeze, "/lifted", at, fmt.Sprintf("%s is no longer frozen: lifted by %s", freeze.About(), by.Name))
 	})
 	if err != nil {
 		return release.Freeze{}, fmt.Errorf("lift freeze %s: %w", id, err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/skyisland/skyisland/internal/notify"
+	"github.com/skyisland/skyisland/internal/notify/notifytest/channeltest"
 	"github.com/skyisland/skyisland/internal/notify/router"
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -287,6 +288,74 @@ func TestADeadChannelAndASlowOneHoldNobodyElse(t *testing.T) {
 		}
 		if states := m.states(); states["dead waiting"] != 5 || states["slow waiting"] != 5 {
 			t.Errorf("states %v, want the others waiting", states)
+		}
+	})
+}
+
+func TestASlowRoomHoldsNoOtherRoomOfItsChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		chat := &channeltest.Channel{Fail: func(ctx context.Context, target string, _ []notify.Notice) error {
+			if target == "slow" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}}
+		for n := range 5 {
+			m.add(n+1, release.EntryPhase, nil)
+		}
+		play(t, m, map[string]notify.Channel{"chat": chat}, everything("chat:slow", "chat:fine"), 10*time.Second)
+		if got := len(chat.Sent()); got != 5 {
+			t.Errorf("%d messages arrived in the other room, want 5 in ten seconds", got)
+		}
+	})
+}
+
+func TestOfAMergedMessageOnlyWhatIsRefusedIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		chat := &channeltest.Channel{Fail: func(_ context.Context, _ string, notices []notify.Notice) error {
+			for _, n := range notices {
+				if strings.HasSuffix(n.Title, "message 2") {
+					return fmt.Errorf("a forbidden word: %w", notify.ErrRefused)
+				}
+			}
+			return nil
+		}}
+		for n := range 4 {
+			m.add(n+1, release.EntryPhase, nil)
+		}
+		play(t, m, map[string]notify.Channel{"chat": channeltest.Merging{Channel: chat, Most: 20}}, everything("chat:x"), time.Minute)
+		var told []string
+		for _, sent := range chat.Sent() {
+			for _, n := range sent.Notices {
+				told = append(told, strings.TrimPrefix(n.Title, lane.String()+"/1: message "))
+			}
+		}
+		if states := m.states(); !slices.Equal(told, []string{"1", "3", "4"}) || states["chat dead"] != 1 || states["chat sent"] != 3 {
+			t.Errorf("told %q, states %v, want all but the second", told, states)
+		}
+	})
+}
+
+func TestATemplateThatLoopsIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, chat := newMemory(), &channeltest.Channel{}
+		m.add(1, release.EntryPhase, nil)
+		r, err := router.New(router.Options{
+			Outbox: m, Channels: map[string]notify.Channel{"chat": chat}, Rules: everything("chat:x"), Now: time.Now,
+			Templates: map[release.EntryKind]router.Template{"phase": {Title: "{{range 2000000000}}é {{end}}", Lines: []string{"{{range 2000000000}}a line\n{{end}}"}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r.Run(ctx)
+		sent := chat.Sent()
+		if len(sent) != 1 || len(sent[0].Notices[0].Title) > 300 || len(sent[0].Notices[0].Lines) > 40 || !strings.HasPrefix(sent[0].Notices[0].Title, "é é") {
+			t.Errorf("told %+v, want it within its bounds", sent)
 		}
 	})
 }
