@@ -64,7 +64,7 @@ func TestReleasesRampFromTheirYesToTheirEnd(t *testing.T) {
 			phase release.Phase
 			allow bool
 		}{
-			"ramping": {release.Ramping, true}, "late-journal": {release.Approving, true}, "denied": {release.Ramping, false},
+			"ramping": {release.Ramping, true}, "late-journal": {release.Deploying, true}, "denied": {release.Ramping, false},
 			"watching": {release.Watching, true}, "ended": {release.RolledBack, true}, "itself": {release.Ramping, true},
 		} {
 			check(t, s.SaveProgress(t.Context(), release.Summary{ID: id(application), Phase: c.phase, Requested: at(1), Updated: at(1)}, nil))
