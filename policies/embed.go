@@ -5,7 +5,7 @@
 // The input of the rules is version 1 of [github.com/skyisland/skyisland/internal/release.Question].
 // Both the clock and everything that is known of the release are in it, so a decision can be had
 // again from its record. What an installation sets reaches the rules as data, of which all is
-// optional, and none may be malformed:
+// optional, and none may be malformed. docs/policies.md has every key; the oldest are:
 //
 //	max_step_permyriad: 2500        # a step raises the weight by at most 25 %; 5000 unless set
 //	requesters:                     # who may ask for releases; applications no entry covers are open to all
