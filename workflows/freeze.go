@@ -16,24 +16,27 @@ const (
 	freezeLast  = 10 * time.Minute
 )
 
-// changeFreezeInStep is from 2026-11-27: where the manifest says revert, a freeze that opens in the middle of a step is
-// noticed there, and not only at the next one. It can go once no release from before is under way.
+// changeFreezeInStep is from 2026-11-27: where the manifest says revert, a freeze that opens while the canary has weight
+// is noticed there, and not only at the next step. It can go once no release from before is under way.
 const changeFreezeInStep = "2026-11-27-freeze-in-a-step"
 
-// revertOnFreeze asks the rules again about the step under way until the returned function is called, and stops the
-// release when they answer that a freeze has opened. Only for manifests that say revert: hold and finish do nothing
-// before the next step.
-func (r *run) revertOnFreeze(ctx workflow.Context, step release.StepChange) (done func()) {
-	if r.plan.Freeze != release.RevertFreeze ||
+// revertOnFreeze looks for freezes from the first step on until the cutover, also in pauses and while people are asked, and
+// stops the release when one has opened. Only for manifests that say revert: hold and finish do nothing before the next step.
+func (r *run) revertOnFreeze(ctx workflow.Context) {
+	if r.unguard != nil || r.plan.Freeze != release.RevertFreeze ||
 		workflow.GetVersion(ctx, changeFreezeInStep, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return func() {}
+		return
 	}
-	ctx, cancel := workflow.WithCancel(ctx)
+	ctx, r.unguard = workflow.WithCancel(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for pause := freezeFirst; ; pause = min(2*pause, freezeLast) {
 			timer := workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{Summary: "Look for a freeze"})
 			if timer.Get(ctx, nil) != nil {
 				return
+			}
+			step, ramps := r.lastStep()
+			if !ramps {
+				continue
 			}
 			decision, err := r.decide(ctx, release.GateStep, &step, nil)
 			if err != nil {
@@ -45,5 +48,17 @@ func (r *run) revertOnFreeze(ctx workflow.Context, step release.StepChange) (don
 			}
 		}
 	})
-	return cancel
+}
+
+// lastStep is the step that gave the canary the weight it has: the rules are asked whether they would allow it now.
+func (r *run) lastStep() (step release.StepChange, ramps bool) {
+	i := r.status.Step
+	if i < 0 || r.status.Weight == release.NoWeight {
+		return step, false
+	}
+	if i > 0 {
+		step.From = r.plan.Steps[i-1].Weight
+	}
+	step.Unit, step.To = r.plan.Units[0], r.plan.Steps[i].Weight
+	return step, true
 }

@@ -184,46 +184,55 @@ func (r *run) takeRollback(_ workflow.Context, in release.Instruction) (string, 
 	return "all traffic goes back to stable", nil
 }
 
-// mayBreakGlass wants a reason, and two people.
+// mayBreakGlass wants a reason, and a second person who is another.
 func (r *run) mayBreakGlass(in release.Instruction) error {
 	if err := r.live(); err != nil {
 		return err
 	}
-	glass := r.status.BreakGlass
-	switch {
-	case strings.TrimSpace(in.Comment) == "":
+	if strings.TrimSpace(in.Comment) == "" {
 		return errors.New("a rule is broken for a reason: say which, as the comment")
-	case glass != nil && glass.Second != nil:
-		return fmt.Errorf("%s and %s have said so already", glass.By.Name, glass.Second.Name)
-	case glass != nil && glass.By.Same(in.By):
+	}
+	if glass := r.status.BreakGlass; glass != nil && glass.Second == nil && glass.By.Same(in.By) {
 		return fmt.Errorf("%s has said so already: a second person has to", glass.By.Name)
 	}
 	return nil
 }
 
 // takeBreakGlass keeps the word of the first person. With that of a second, and when the rules let the two, the rules
-// are told of both from then on, and lift what they may lift.
+// are told of both from then on, and lift what they may lift. When they do not let the two, or the glass was broken
+// before, the word is kept as a first one: nobody can block the others.
 func (r *run) takeBreakGlass(ctx workflow.Context, in release.Instruction) (string, error) {
-	if r.status.BreakGlass == nil {
-		r.status.BreakGlass = &release.BreakGlass{By: in.By, Reason: in.Comment, At: in.At}
-		r.noteOf(release.EntryGlass, in.By.String()+" wants a rule broken, and a second person has to say so too", in.Comment)
-		r.show()
-		return "noted; it counts when a second person says so too", nil
+	first := r.status.BreakGlass
+	if first == nil || first.Second != nil {
+		return r.wantGlass(in), nil
 	}
-	glass := *r.status.BreakGlass
+	glass := *first
 	glass.Second = &in.By
-	if err := r.allowedWith(ctx, release.GateOverride, in, &glass); err != nil {
-		return "", err
-	}
+	err := r.allowedWith(ctx, release.GateOverride, in, &glass)
 	// The rules took their time: somebody else may have said so meanwhile.
-	if err := r.mayBreakGlass(in); err != nil {
-		return "", err
+	if may := r.mayBreakGlass(in); may != nil {
+		return "", may
+	}
+	if r.status.BreakGlass != first {
+		return "", errors.New("somebody else has said so meanwhile: look at it again")
+	}
+	if err != nil {
+		r.wantGlass(in)
+		return "", fmt.Errorf("%w; your word is kept as the first, and another person can be the second", err)
 	}
 	r.status.BreakGlass = &glass
 	r.broken++
 	r.noteOf(release.EntryGlass, "glass broken by "+glass.By.String()+" and "+in.By.String()+": the rules lift what they may lift", glass.Reason, in.Comment)
 	r.show()
 	return "the glass is broken; the rules are asked again", nil
+}
+
+// wantGlass keeps a first person's word.
+func (r *run) wantGlass(in release.Instruction) string {
+	r.status.BreakGlass = &release.BreakGlass{By: in.By, Reason: in.Comment, At: in.At}
+	r.noteOf(release.EntryGlass, in.By.String()+" wants a rule broken, and a second person has to say so too", in.Comment)
+	r.show()
+	return "noted; it counts when a second person says so too"
 }
 
 // stopBy stops the release at a person's word.

@@ -57,11 +57,7 @@ func (r *run) step(ctx workflow.Context, index int) (activities.WatchEnd, error)
 	}
 	r.status.Step, r.status.Weight = index, step.Weight
 	r.noteOf(release.EntryStep, fmt.Sprintf("step %d of %d: %s to the candidate", index+1, len(r.plan.Steps), step.Weight))
-	from := release.NoWeight
-	if index > 0 {
-		from = r.plan.Steps[index-1].Weight
-	}
-	defer r.revertOnFreeze(ctx, release.StepChange{Unit: r.plan.Units[0], From: from, To: step.Weight})()
+	r.revertOnFreeze(ctx)
 	defer r.wait(fmt.Sprintf("evidence at %s", step.Weight), workflow.Now(ctx).Add(step.Bake.Std()))()
 	for {
 		promoted, err := r.awaitWatcher(ctx)
@@ -155,6 +151,9 @@ func (r *run) cutOver(ctx workflow.Context) error {
 		}
 	}
 	r.status.Weight = release.FullWeight
+	if r.unguard != nil {
+		r.unguard()
+	}
 	r.noteOf(release.EntryStep, "all traffic is at the candidate; the predecessor stays warm")
 	if r.status.Paused {
 		r.status.Paused = false

@@ -44,6 +44,8 @@ type run struct {
 	authors []release.Actor
 	passed  []release.Stage
 	pressed []string
+	// unguard ends the look for freezes; nil before the first step, and where the manifest does not want it.
+	unguard workflow.CancelFunc
 	// broken counts what people have said about breaking a rule: a wait for the rules ends with it.
 	broken int
 	// promotable says that a step or the watch is under way, promoted that somebody has ended it.

@@ -111,10 +111,12 @@ func (w *Watcher) judge(rule Rule, now sample, key string) []Event {
 	since, firing := w.firing[id]
 	value, known := w.value(rule, now, key)
 	beyond := known && rule.beyond(value)
-	if beyond == firing || !known && !firing {
+	route := now.routes[key]
+	// Not to know is no end; what is about a canary ends with it.
+	over := !known && rule.Of == OfCanary && !route.Splits
+	if beyond == firing || !known && !(firing && over) {
 		return nil
 	}
-	route := now.routes[key]
 	event := Event{Rule: rule, Route: key, Release: route.Release, Firing: beyond, Since: since, At: now.at}
 	if !beyond {
 		delete(w.firing, id)

@@ -64,6 +64,10 @@ type alarms struct {
 	keep    func(ctx context.Context, id string, of release.ID, entry release.Entry) error
 	stop    func(ctx context.Context, id release.ID, alarm release.Alarm) error
 	warn    func(message string, args ...any)
+	// due are the releases that are to be stopped and have not heard of it yet.
+	due map[release.ID]release.Alarm
+	// partly says that a gateway did not answer the last time.
+	partly bool
 }
 
 // newAlarms is nil without alarms: then nobody has to be asked all the time.
@@ -80,7 +84,7 @@ func (a *App) newAlarms(c config.Config) (*alarms, error) {
 		defer a.notifier.Kick()
 		return a.store.AddOutbox(ctx, id, of, entry)
 	}
-	return &alarms{watcher: watcher, fleet: a.fleet, keep: keep, stop: a.dispatch.Alarm, warn: a.log.Warn}, nil
+	return &alarms{watcher: watcher, fleet: a.fleet, keep: keep, stop: a.dispatch.Alarm, warn: a.log.Warn, due: map[release.ID]release.Alarm{}}, nil
 }
 
 // run looks until ctx ends.
@@ -93,13 +97,19 @@ func (a *alarms) run(ctx context.Context) error {
 			return nil
 		case now := <-tick.C:
 			routes, whole := readRoutes(ctx, a.fleet)
-			if !whole {
-				// Without one of the gateways its requests would look as if they had stopped.
-				continue
+			if whole == a.partly {
+				a.partly = !whole
+				if a.partly {
+					a.warn("a gateway does not answer: no alarm is judged until it does")
+				}
 			}
-			for _, event := range a.watcher.Observe(now.UTC(), routes) {
-				a.follow(ctx, event)
+			// Without one of the gateways its requests would look as if they had stopped.
+			if whole {
+				for _, event := range a.watcher.Observe(now.UTC(), routes) {
+					a.follow(ctx, event)
+				}
 			}
+			a.stopDue(ctx)
 		}
 	}
 }
@@ -108,10 +118,8 @@ func (a *alarms) run(ctx context.Context) error {
 func (a *alarms) follow(ctx context.Context, event alarm.Event) {
 	id, err := release.ParseID(event.Release)
 	if err == nil && event.Firing && event.Rule.Stop {
-		err := a.stop(ctx, id, release.Alarm{Name: event.Rule.Name, Source: "alarm", Summary: event.Sentence, At: event.At})
-		if err != nil && !errors.Is(err, release.ErrFinished) && !errors.Is(err, release.ErrNotFound) {
-			a.warn("alarm did not reach the release", "alarm", event.Rule.Name, "release", event.Release, "error", err)
-		}
+		a.due[id] = release.Alarm{Name: event.Rule.Name, Source: "alarm", Summary: event.Sentence, At: event.At}
+		a.stopDue(ctx)
 	}
 	name := event.ID()
 	if !event.Firing {
@@ -126,6 +134,19 @@ func (a *alarms) follow(ctx context.Context, event alarm.Event) {
 	entry := release.Entry{At: event.At, Kind: router.EventAlarm, Message: event.Sentence}
 	if err := a.keep(ctx, name, id, entry); err != nil {
 		a.warn("alarm not told", "alarm", event.Rule.Name, "error", err)
+	}
+}
+
+// stopDue tells releases to stop, again and again until they have heard it or have ended. A release that comes later under
+// an alarm that goes on is not stopped: it may be the remedy.
+func (a *alarms) stopDue(ctx context.Context) {
+	for id, alarm := range a.due {
+		err := a.stop(ctx, id, alarm)
+		if err == nil || errors.Is(err, release.ErrFinished) || errors.Is(err, release.ErrNotFound) {
+			delete(a.due, id)
+			continue
+		}
+		a.warn("alarm did not reach the release yet", "alarm", alarm.Name, "release", id.String(), "error", err)
 	}
 }
 
@@ -165,14 +186,24 @@ func addRoute(byKey map[string]*alarm.Route, route release.Route, inForce releas
 		known = &alarm.Route{Key: route.Key, Revisions: map[string]alarm.Count{}}
 		byKey[route.Key] = known
 	}
-	known.Release = route.Release
+	// Units move one after the other: what is at work is the release that splits traffic, or else the newest.
+	splits := route.Canary != nil && inForce > release.NoWeight && inForce < release.FullWeight
+	if splits || !known.Splits && newer(route.Release, known.Release) {
+		known.Release = route.Release
+	}
 	if route.Stable != nil {
 		known.Stable = route.Stable.Revision
 	}
 	if route.Canary != nil {
 		known.Canary = route.Canary.Revision
-		known.Splits = known.Splits || inForce > release.NoWeight && inForce < release.FullWeight
+		known.Splits = known.Splits || splits
 	}
+}
+
+func newer(one, other string) bool {
+	a, errA := release.ParseID(one)
+	b, errB := release.ParseID(other)
+	return errA == nil && (errB != nil || a.Number > b.Number)
 }
 
 func addCounts(byKey map[string]*alarm.Route, s gateway.RevisionStats) {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 func TestAnAlarmStopsTheReleaseFirstAndIsTold(t *testing.T) {
 	var did []string
+	reply := errors.New("no route to host")
 	a := &alarms{
 		keep: func(_ context.Context, id string, of release.ID, entry release.Entry) error {
 			did = append(did, "told "+id+" of "+of.String()+": "+entry.Message)
@@ -22,16 +24,20 @@ func TestAnAlarmStopsTheReleaseFirstAndIsTold(t *testing.T) {
 		},
 		stop: func(_ context.Context, id release.ID, told release.Alarm) error {
 			did = append(did, "stopped "+id.String()+": "+told.Name)
-			return release.ErrFinished
+			return reply
 		},
+		due:  map[release.ID]release.Alarm{},
 		warn: slog.New(slog.DiscardHandler).Warn,
 	}
 	since := time.UnixMilli(7)
 	event := alarm.Event{Rule: alarm.Rule{Name: "slow", Stop: true}, Route: "d/h/p/web", Release: "d/h/p/3", Sentence: "it is slow", Firing: true, Since: since}
 	a.follow(t.Context(), event)
+	reply = release.ErrFinished
+	a.stopDue(t.Context())
+	a.stopDue(t.Context())
 	event.Firing, event.Sentence = false, "it is over"
 	a.follow(t.Context(), event)
-	want := "stopped d/h/p/3: slow; told alarm/slow/d/h/p/web/7 of d/h/p/3: it is slow; told alarm/slow/d/h/p/web/7/over of d/h/p/3: it is over"
+	want := "stopped d/h/p/3: slow; told alarm/slow/d/h/p/web/7 of d/h/p/3: it is slow; stopped d/h/p/3: slow; told alarm/slow/d/h/p/web/7/over of d/h/p/3: it is over"
 	if got := strings.Join(did, "; "); got != want {
 		t.Errorf("did %q, want %q", got, want)
 	}
