@@ -113,8 +113,8 @@ func (w *Watcher) judge(rule Rule, now sample, key string) []Event {
 	beyond := known && rule.beyond(value)
 	route := now.routes[key]
 	// Not to know is no end; what is about a canary ends with it.
-	over := !known && rule.Of == OfCanary && !route.Splits
-	if beyond == firing || !known && !(firing && over) {
+	over := firing && rule.Of == OfCanary && !route.Splits
+	if beyond == firing || !known && !over {
 		return nil
 	}
 	event := Event{Rule: rule, Route: key, Release: route.Release, Firing: beyond, Since: since, At: now.at}

@@ -37,7 +37,7 @@ func TestWhatIsRecordedOfAReleaseIsToldWithALinkThatAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer opened.Close()
+	defer func() { _ = opened.Close() }()
 	a := &App{config: c, store: opened, log: slog.New(slog.DiscardHandler)}
 	room := saying{make(chan notify.Notice, 10)}
 	notifier, err := a.newNotifier(c, map[string]notify.Channel{"test": room})

@@ -31,7 +31,7 @@ func onEachStore(t *testing.T, test func(t *testing.T, one, other *store.Store))
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { s.Close() })
+		t.Cleanup(func() { _ = s.Close() })
 		return s
 	}
 	t.Run("sqlite", func(t *testing.T) {

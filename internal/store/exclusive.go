@@ -27,7 +27,7 @@ func (s *Store) Exclusively(ctx context.Context, do func(context.Context) error)
 		return fmt.Errorf("wait for the turn to decide: %w", err)
 	}
 	// A connection that cannot say that the lock is free again is closed with it, by the rollback of its transaction.
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	tx, err := conn.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("wait for the turn to decide: %w", err)

@@ -61,7 +61,7 @@ func claimPort(port int) (*os.File, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
-		return nil, nil
+		return nil, nil //nolint:nilerr,nilnil // somebody has it, which is an answer
 	}
 	return f, nil
 }

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
 	"github.com/skyisland/skyisland/internal/dispatch"
@@ -380,66 +379,4 @@ func (i *Installation) BuildLog(_ context.Context, id release.ID, component stri
 
 func buildKey(id release.ID, component string, kind api.LogKind) string {
 	return id.String() + "/" + component + "/" + string(kind)
-}
-
-// AddFreeze keeps a freeze.
-func (i *Installation) AddFreeze(_ context.Context, freeze release.Freeze) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.freezes = append(i.freezes, freeze)
-	return i.broken
-}
-
-// Freezes are those that were declared and not lifted, and have not ended.
-func (i *Installation) Freezes(_ context.Context, at time.Time) ([]release.Freeze, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	ended := func(f release.Freeze) bool { return f.Ends != nil && !at.Before(*f.Ends) }
-	return slices.DeleteFunc(slices.Clone(i.freezes), ended), i.broken
-}
-
-// LiftFreeze ends a freeze.
-func (i *Installation) LiftFreeze(_ context.Context, id string, _ release.Actor, _ time.Time) (release.Freeze, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	n := slices.IndexFunc(i.freezes, func(f release.Freeze) bool { return f.ID == id })
-	if n < 0 {
-		return release.Freeze{}, release.ErrNotFound
-	}
-	freeze := i.freezes[n]
-	i.freezes = slices.Delete(i.freezes, n, n+1)
-	return freeze, nil
-}
-
-// Deliver adds a message that somebody was told.
-func (i *Installation) Deliver(delivery api.Delivery) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.deliveries = append(i.deliveries, delivery)
-}
-
-// Deliveries are the messages, the last one first.
-func (i *Installation) Deliveries(_ context.Context, dead bool, most int) ([]api.Delivery, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	var out []api.Delivery
-	for _, d := range slices.Backward(i.deliveries) {
-		if (!dead || d.State == "dead") && len(out) < most {
-			out = append(out, d)
-		}
-	}
-	return out, i.broken
-}
-
-// RetryDelivery lets a dead message wait again.
-func (i *Installation) RetryDelivery(_ context.Context, id string, _ time.Time) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for n, d := range i.deliveries {
-		if d.ID == id && d.State == "dead" {
-			i.deliveries[n].State = "waiting"
-			return nil
-		}
-	}
-	return release.ErrNotFound
 }

@@ -141,5 +141,5 @@ func backoff(attempts int) time.Duration {
 	if attempts < 10 {
 		pause = min(lastRetry, firstRetry<<max(0, attempts-1))
 	}
-	return time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64()))
+	return time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64())) //nolint:gosec // it only spreads tries in time
 }
