@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,7 +48,18 @@ type ReleasePage struct {
 // Decision is what the rules answered, and when.
 type Decision struct {
 	At time.Time `json:"at"`
+	// Took is how long the rules needed.
+	Took release.Duration `json:"took"`
 	release.Decision
+	// Question is what was asked; only where decisions of all releases are listed.
+	Question json.RawMessage `json:"question,omitempty"`
+}
+
+// DecisionPage is a part of what the rules answered to all releases, oldest first.
+type DecisionPage struct {
+	Decisions []Decision `json:"decisions"`
+	// Next is the After of the next page; empty on the last one.
+	Next string `json:"next,omitempty"`
 }
 
 // Decisions is what the rules answered for a release.
@@ -229,6 +241,43 @@ func (s *Server) listDecisions(w http.ResponseWriter, r *http.Request) {
 		found = []Decision{}
 	}
 	reply(w, http.StatusOK, Decisions{found})
+}
+
+// The bounds of a page of decisions: each comes with its question, of some kilobytes.
+const (
+	usualDecisions = 100
+	mostDecisions  = 200
+)
+
+func (s *Server) listAllDecisions(w http.ResponseWriter, r *http.Request) {
+	values, err := query(r, "since", "after", "limit")
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	since, err := time.Parse(time.RFC3339, values.Get("since"))
+	if err != nil {
+		s.fail(w, r, badRequest("since=%q: want a time such as 2026-11-20T00:00:00Z", values.Get("since")))
+		return
+	}
+	limit, err := number(values, "limit", usualDecisions, 1, mostDecisions)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	found, next, err := s.records.DecisionsSince(r.Context(), since, values.Get("after"), limit)
+	if errors.Is(err, ErrCursor) {
+		s.fail(w, r, badRequest("after=%q: want the next of a page before", values.Get("after")))
+		return
+	}
+	if err != nil {
+		s.fail(w, r, fmt.Errorf("list decisions: %w", err))
+		return
+	}
+	if found == nil {
+		found = []Decision{}
+	}
+	reply(w, http.StatusOK, DecisionPage{found, next})
 }
 
 func (s *Server) showLane(w http.ResponseWriter, r *http.Request) {

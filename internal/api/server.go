@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/skyisland/skyisland/internal/dispatch"
 	"github.com/skyisland/skyisland/internal/release"
@@ -38,6 +39,9 @@ type Records interface {
 	Entries(ctx context.Context, id release.ID) ([]release.Entry, error)
 	// Decisions are what the rules answered for a release, oldest first.
 	Decisions(ctx context.Context, id release.ID) ([]Decision, error)
+	// DecisionsSince are those of all releases from a time on, with their questions, oldest first, and the cursor of the
+	// next page; "" when there is none. A cursor that they did not give is [ErrCursor].
+	DecisionsSince(ctx context.Context, since time.Time, after string, most int) ([]Decision, string, error)
 	Applications(ctx context.Context) ([]release.Application, error)
 	// SaveApplication adds an application, or replaces the one of its name.
 	SaveApplication(ctx context.Context, application release.Application) error
@@ -123,6 +127,7 @@ func (s *Server) Handler() http.Handler {
 	v1.HandleFunc("GET /api/v1/freezes", s.listFreezes)
 	v1.HandleFunc("POST /api/v1/freezes", s.addFreeze)
 	v1.HandleFunc("DELETE /api/v1/freezes/{freeze}", s.liftFreeze)
+	v1.HandleFunc("GET /api/v1/decisions", s.listAllDecisions)
 	v1.HandleFunc("GET /api/v1/deliveries", s.listDeliveries)
 	v1.HandleFunc("POST /api/v1/deliveries/{delivery}/retry", s.retryDelivery)
 	v1.HandleFunc("GET /api/v1/traffic", s.showTraffic)

@@ -65,7 +65,19 @@ func (r records) Decisions(ctx context.Context, id release.ID) ([]api.Decision, 
 	}
 	out := make([]api.Decision, len(stored))
 	for i, d := range stored {
-		out[i] = api.Decision{Decision: d.Decision, At: d.At}
+		out[i] = api.Decision{Decision: d.Decision, At: d.At, Took: release.Duration(d.Took)}
 	}
 	return out, nil
+}
+
+func (r records) DecisionsSince(ctx context.Context, since time.Time, after string, most int) ([]api.Decision, string, error) {
+	stored, next, err := r.Store.DecisionsSince(ctx, since, after, most)
+	if errors.Is(err, store.ErrCursor) {
+		err = fmt.Errorf("%w: %w", api.ErrCursor, err)
+	}
+	out := make([]api.Decision, len(stored))
+	for i, d := range stored {
+		out[i] = api.Decision{Decision: d.Decision, At: d.At, Took: release.Duration(d.Took), Question: d.Question}
+	}
+	return out, next, err
 }

@@ -34,7 +34,7 @@ const exitHelp = `Exit codes:
   0    done; of a release: it completed
   1    an error
   2    the command line is wrong
-  3    the release was rolled back
+  3    the release was rolled back; of policy: a test fails, an answer changes or is a no
   4    the release failed before any traffic
   5    the release was refused
   6    the release was aborted or superseded

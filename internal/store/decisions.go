@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -78,4 +80,49 @@ func (s *Store) Decisions(ctx context.Context, id release.ID) ([]Decision, error
 		}
 	}
 	return out, nil
+}
+
+// DecisionsSince are what the rules answered from a time on, oldest first, at most so many, with the cursor of the next
+// page; it is "" when there is none. A cursor that was not given is [ErrCursor].
+func (s *Store) DecisionsSince(ctx context.Context, since time.Time, after string, most int) ([]Decision, string, error) {
+	at, id := micros(since), ""
+	if after != "" {
+		moment, last, found := strings.Cut(after, ".")
+		n, err := strconv.ParseInt(moment, 10, 64)
+		if err != nil || !found {
+			return nil, "", fmt.Errorf("read decisions: %w: %q", ErrCursor, after)
+		}
+		at, id = n, last
+	}
+	const query = `
+		SELECT id, question, answer, asked_at, took_micros
+		FROM decisions
+		WHERE asked_at > ? OR (asked_at = ? AND id > ?)
+		ORDER BY asked_at, id
+		LIMIT ?`
+	var rows []struct {
+		ID       string `db:"id"`
+		Question string `db:"question"`
+		Answer   string `db:"answer"`
+		AskedAt  int64  `db:"asked_at"`
+		Took     int64  `db:"took_micros"`
+	}
+	if err := s.list(ctx, &rows, query, at, at, id, most+1); err != nil {
+		return nil, "", fmt.Errorf("read decisions: %w", err)
+	}
+	next := ""
+	if len(rows) > most {
+		rows = rows[:most]
+		next = fmt.Sprintf("%d.%s", rows[most-1].AskedAt, rows[most-1].ID)
+	}
+	out := make([]Decision, len(rows))
+	for i, row := range rows {
+		out[i] = Decision{
+			At: moment(row.AskedAt), Took: time.Duration(row.Took) * time.Microsecond, Question: json.RawMessage(row.Question),
+		}
+		if err := decode(row.Answer, &out[i].Decision); err != nil {
+			return nil, "", fmt.Errorf("read decision %s: %w", row.ID, err)
+		}
+	}
+	return out, next, nil
 }

@@ -70,3 +70,22 @@ func (i *Installation) RetryDelivery(_ context.Context, id string, _ time.Time) 
 	}
 	return release.ErrNotFound
 }
+
+// DecisionsSince are those of all releases, all at once.
+func (i *Installation) DecisionsSince(_ context.Context, since time.Time, after string, _ int) ([]api.Decision, string, error) {
+	if after != "" {
+		return nil, "", api.ErrCursor
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var out []api.Decision
+	for _, decisions := range i.decisions {
+		for _, d := range decisions {
+			if !d.At.Before(since) {
+				out = append(out, d)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b api.Decision) int { return a.At.Compare(b.At) })
+	return out, "", i.broken
+}

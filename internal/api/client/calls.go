@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
 	"github.com/skyisland/skyisland/internal/dispatch"
@@ -43,6 +45,29 @@ func (c *Client) Applications(ctx context.Context) ([]release.Application, error
 func (c *Client) SaveApplication(ctx context.Context, tenant, name, repository string) (release.Application, error) {
 	path := v1 + "/applications/" + url.PathEscape(tenant) + "/" + url.PathEscape(name)
 	return ask[release.Application](ctx, c, http.MethodPut, path, nil, api.ApplicationBody{Repository: repository})
+}
+
+// DecisionsSince are what the rules answered to all releases from a time on, with their questions, page by page.
+func (c *Client) DecisionsSince(ctx context.Context, since time.Time) iter.Seq2[api.Decision, error] {
+	return func(yield func(api.Decision, error) bool) {
+		values := url.Values{"since": {since.UTC().Format(time.RFC3339)}, "limit": {"200"}}
+		for {
+			page, err := ask[api.DecisionPage](ctx, c, http.MethodGet, v1+"/decisions", values, nil)
+			if err != nil {
+				yield(api.Decision{}, err)
+				return
+			}
+			for _, decision := range page.Decisions {
+				if !yield(decision, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			values.Set("after", page.Next)
+		}
+	}
 }
 
 // Freezes are those that have not ended and nobody has lifted.
