@@ -65,15 +65,15 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 	return values, nil
 }
 
-// number reads a parameter between least and most; one that is not there is standard.
-func number(values url.Values, name string, standard, least, most int) (int, error) {
+// number reads a parameter between 1 and most; one that is not there is standard.
+func number(values url.Values, name string, standard, most int) (int, error) {
 	text := values.Get(name)
 	if text == "" {
 		return standard, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < least || n > most {
-		return 0, badRequest("%s=%q: want a number from %d to %d", name, text, least, most)
+	if err != nil || n < 1 || n > most {
+		return 0, badRequest("%s=%q: want a number from 1 to %d", name, text, most)
 	}
 	return n, nil
 }

@@ -53,7 +53,7 @@ func (s *Server) listDeliveries(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	limit, limitErr := number(values, "limit", usualDeliveries, 1, mostDeliveries)
+	limit, limitErr := number(values, "limit", usualDeliveries, mostDeliveries)
 	dead, deadErr := flag(values, "dead")
 	if err := errors.Join(limitErr, deadErr); err != nil {
 		s.fail(w, r, cmp.Or(limitErr, deadErr))

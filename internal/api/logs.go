@@ -57,7 +57,7 @@ func (s *Server) showInstanceLogs(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wanted := LogQuery{Component: values.Get("component"), Revision: values.Get("revision"), Unit: values.Get("unit")}
-	if wanted.Tail, err = number(values, "tail", usualTail, 1, mostTail); err != nil {
+	if wanted.Tail, err = number(values, "tail", usualTail, mostTail); err != nil {
 		s.fail(w, r, err)
 		return
 	}

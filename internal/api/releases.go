@@ -96,7 +96,7 @@ func filterOf(r *http.Request) (ReleaseFilter, error) {
 		Tenant: values.Get("tenant"), Application: values.Get("application"), Environment: values.Get("environment"),
 		Phase: release.Phase(values.Get("phase")), Before: values.Get("before"),
 	}
-	if filter.Limit, err = number(values, "limit", usualLimit, 1, mostLimit); err != nil {
+	if filter.Limit, err = number(values, "limit", usualLimit, mostLimit); err != nil {
 		return ReleaseFilter{}, err
 	}
 	if all := phases(); filter.Phase != "" && !slices.Contains(all, string(filter.Phase)) {
@@ -260,7 +260,7 @@ func (s *Server) listAllDecisions(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, badRequest("since=%q: want a time such as 2026-11-20T00:00:00Z", values.Get("since")))
 		return
 	}
-	limit, err := number(values, "limit", usualDecisions, 1, mostDecisions)
+	limit, err := number(values, "limit", usualDecisions, mostDecisions)
 	if err != nil {
 		s.fail(w, r, err)
 		return

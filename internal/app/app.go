@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -32,7 +31,6 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/internal/runtime"
 	"github.com/skyisland/skyisland/internal/store"
-	"github.com/skyisland/skyisland/policies"
 	"github.com/skyisland/skyisland/worker"
 )
 
@@ -63,6 +61,7 @@ type App struct {
 	router   *intake.Router
 	github   *intake.GitHub
 	people   *identity.Directory
+	rules    *policy.Engine
 	page     *page.Page
 	desk     *desk.Desk
 	chats    chats
@@ -124,12 +123,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	if err != nil {
 		return fmt.Errorf("runtime: %w", err)
 	}
-	bundle, err := bundleOf(o.Config.Policy)
-	if err != nil {
-		return err
-	}
-	rules, err := policy.New(policy.Options{Bundle: bundle, DataFile: o.Config.Policy.Data, Log: a.log})
-	if err != nil {
+	if a.rules, err = policy.New(policyOptions(o.Config.Policy, a.log)); err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
 	a.desk = a.newDesk()
@@ -149,7 +143,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 		Checks:  &activities.Checks{Repositories: repositories, Prover: prover{}, Dir: a.path("work")},
 		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},
 		Watch:   &activities.Watch{Observers: observersOf(a.fleet)},
-		Policy:  &activities.Policy{Rules: patientRules{rules}, Ledger: a.store, Registry: a.store},
+		Policy:  &activities.Policy{Rules: patientRules{a.rules}, Ledger: a.store, Registry: a.store},
 		Record:  &activities.Record{Journal: journal{a.store, a.notifier.Kick}},
 	}, worker.Options{Deployment: o.Config.Temporal.Deployment, BuildID: o.Config.Temporal.BuildID})
 	return a.serveFrom(o, repositories)
@@ -219,6 +213,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.runtime.Run(running) })
 	group.Go(func() error { return a.router.Run(running) })
 	group.Go(func() error { return a.reconcile(running) })
+	group.Go(func() error { return a.rules.Run(running) })
 	// What happened last is told too: the router ends after the worker, which keeps what there is to tell.
 	telling, told := context.WithCancel(context.WithoutCancel(ctx))
 	defer told()
@@ -262,15 +257,4 @@ func (a *App) Close() error { return a.store.Close() }
 
 func (a *App) path(parts ...string) string {
 	return filepath.Join(append([]string{a.config.Data}, parts...)...)
-}
-
-// bundleOf are the rules of an installation: a folder of its own, or the built-in ones.
-func bundleOf(p config.Policy) (fs.FS, error) {
-	if p.Bundle == "" {
-		return policies.FS, nil
-	}
-	if info, err := os.Stat(p.Bundle); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("policy.bundle: %s is not a folder of rules", p.Bundle)
-	}
-	return os.DirFS(p.Bundle), nil
 }

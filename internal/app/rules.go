@@ -3,10 +3,27 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
+	"github.com/skyisland/skyisland/internal/config"
 	"github.com/skyisland/skyisland/internal/policy"
 	"github.com/skyisland/skyisland/internal/release"
+	"github.com/skyisland/skyisland/policies"
 )
+
+// policyOptions are the rules of an installation: a folder of its own, a bundle server, or the built-in ones.
+func policyOptions(p config.Policy, log *slog.Logger) policy.Options {
+	options := policy.Options{DataFile: p.Data, Log: log}
+	switch {
+	case p.Server != nil:
+		options.Server = &policy.Server{URL: p.Server.URL, Token: p.Server.Token.Reveal(), Cache: p.Server.Cache}
+	case p.Bundle != "":
+		options.Dir = p.Bundle
+	default:
+		options.Bundle = policies.FS
+	}
+	return options
+}
 
 // patientRules asks again after a time-out. No answer allows nothing, but it is no reason to roll a
 // good release back either: the release waits, with its canary watched, until there is an answer.

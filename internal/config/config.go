@@ -98,8 +98,18 @@ type Page struct {
 type Policy struct {
 	// Bundle is a folder of Rego; empty is the built-in rules.
 	Bundle string `yaml:"bundle"`
+	// Server gives the rules instead of a folder.
+	Server *PolicyServer `yaml:"server"`
 	// Data is a YAML or JSON file with freeze windows and the like; empty is none.
 	Data string `yaml:"data"`
+}
+
+// PolicyServer is an OPA bundle server.
+type PolicyServer struct {
+	URL   string `yaml:"url"`
+	Token Secret `yaml:"token"`
+	// Cache keeps the last good bundle; empty is policy-bundle.tar.gz in the data folder.
+	Cache string `yaml:"cache"`
 }
 
 // Build is what every build command has in its environment.
@@ -178,7 +188,14 @@ func (c *Config) defaults(dir string) {
 	if c.Temporal.Namespace == "" {
 		c.Temporal.Namespace = "default"
 	}
-	for _, path := range []*string{&c.Data, &c.Policy.Bundle, &c.Policy.Data, &c.Directory} {
+	if s := c.Policy.Server; s != nil && s.Cache == "" {
+		s.Cache = filepath.Join(c.Data, "policy-bundle.tar.gz")
+	}
+	paths := []*string{&c.Data, &c.Policy.Bundle, &c.Policy.Data, &c.Directory}
+	if c.Policy.Server != nil {
+		paths = append(paths, &c.Policy.Server.Cache)
+	}
+	for _, path := range paths {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
 		}
@@ -226,6 +243,9 @@ func (c Config) Check() error {
 	}
 	if len(c.GatewayToken) < 16 {
 		fault("gateway-token", "is shorter than 16 characters: gateways obey whoever knows it")
+	}
+	if c.Policy.Bundle != "" && c.Policy.Server != nil {
+		fault("policy", "bundle and server are both set: rules come from one place")
 	}
 	if c.Page.Secret != "" && len(c.Page.Secret) < 32 {
 		fault("page.secret", "is shorter than 32 characters: whoever guesses it can sign links")

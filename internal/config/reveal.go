@@ -19,6 +19,9 @@ func (c *Config) reveal(dir string) error {
 		places = append(places, place{fmt.Sprintf("tokens[%d].token", i), &c.Tokens[i].Token})
 	}
 	places = append(places, c.chatSecrets()...)
+	if c.Policy.Server != nil {
+		places = append(places, place{"policy.server.token", &c.Policy.Server.Token})
+	}
 	var faults []error
 	for _, p := range places {
 		value, err := resolve(string(*p.secret), dir)

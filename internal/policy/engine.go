@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -38,8 +41,12 @@ const defaultTimeout = time.Second
 // Options say which rules an engine asks.
 type Options struct {
 	// Bundle holds the rules: every file named *.rego in it, at any depth, but for tests
-	// (*_test.rego). It is read once and is required.
+	// (*_test.rego). It is read once. One of Bundle, Dir and Server is required.
 	Bundle fs.FS
+	// Dir is a folder of the same that is followed while [Engine.Run] runs, and Server a bundle server that is. The last
+	// good rules stay in force.
+	Dir    string
+	Server *Server
 	// Data is what the installation tells the rules, such as its freeze windows, as JSON would
 	// decode it. It may not be set together with DataFile.
 	Data map[string]any
@@ -55,9 +62,13 @@ type Options struct {
 
 // Engine answers questions by the rules of one bundle. It is safe for concurrent use.
 type Engine struct {
-	data    source
+	data    atomic.Pointer[source]
 	timeout time.Duration
 	log     *slog.Logger
+	// origin is where rules come from that may change; nil when they do not.
+	origin    origin
+	dataFile  string
+	fixedData map[string]any
 }
 
 // New reads and compiles the rules. Rules that do not compile, that use a built-in function they may
@@ -65,41 +76,93 @@ type Engine struct {
 // have. What is wrong with a data file is told by each decision instead, because it can be mended
 // while the engine runs.
 func New(options Options) (*Engine, error) {
-	if options.Bundle == nil {
-		return nil, errors.New("policy: no bundle of rules is given")
+	given := 0
+	for _, there := range []bool{options.Bundle != nil, options.Dir != "", options.Server != nil} {
+		if there {
+			given++
+		}
 	}
-	if options.Data != nil && options.DataFile != "" {
+	switch {
+	case given == 0:
+		return nil, errors.New("policy: no bundle of rules is given")
+	case given > 1:
+		return nil, errors.New("policy: rules come from one place: give a bundle, a folder or a server")
+	case options.Data != nil && options.DataFile != "":
 		return nil, errors.New("policy: both data and a data file are given; give one")
 	}
-	rules, err := load(options.Bundle)
-	if err != nil {
-		return nil, fmt.Errorf("read policies: %w", err)
-	}
-	engine := &Engine{timeout: options.Timeout, log: options.Log}
+	engine := &Engine{timeout: options.Timeout, log: options.Log, dataFile: options.DataFile, fixedData: options.Data}
 	if engine.timeout == 0 {
 		engine.timeout = defaultTimeout
 	}
 	if engine.log == nil {
 		engine.log = slog.New(slog.DiscardHandler)
 	}
-	if options.DataFile != "" {
-		engine.data = &file{path: options.DataFile, rules: rules, log: engine.log}
+	switch {
+	case options.Dir != "":
+		if info, err := os.Stat(options.Dir); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("read policies: %s is not a folder of rules", options.Dir)
+		}
+		engine.origin = &folder{dir: options.Dir}
+	case options.Server != nil:
+		return engine.beginRemote(*options.Server)
+	default:
+		rules, err := load(options.Bundle)
+		if err != nil {
+			return nil, fmt.Errorf("read policies: %w", err)
+		}
+		data, err := engine.dataFor(rules)
+		if err != nil {
+			return nil, err
+		}
+		engine.data.Store(&data)
 		return engine, nil
 	}
-	view, err := rules.with(context.Background(), options.Data)
-	if err != nil {
-		return nil, fmt.Errorf("read policy data: %w", err)
+	if err := engine.begin(context.Background()); err != nil {
+		return nil, fmt.Errorf("read policies: %w", err)
 	}
-	engine.data = fixed{view}
 	return engine, nil
 }
+
+// beginRemote takes the rules of a server, or the last ones that it gave.
+func (e *Engine) beginRemote(server Server) (*Engine, error) {
+	if err := server.check(); err != nil {
+		return nil, err
+	}
+	if server.Client == nil {
+		server.Client = &http.Client{Timeout: serverTimeout}
+	}
+	from := &remote{Server: server}
+	e.origin = from
+	away := e.begin(context.Background())
+	if away == nil {
+		return e, nil
+	}
+	files, err := from.kept()
+	if err != nil {
+		return nil, fmt.Errorf("read policies: %w", errors.Join(away, err))
+	}
+	rules, err := compile(files)
+	if err != nil {
+		return nil, fmt.Errorf("read policies: %w", errors.Join(away, err))
+	}
+	data, err := e.dataFor(rules)
+	if err != nil {
+		return nil, errors.Join(away, err)
+	}
+	e.data.Store(&data)
+	e.log.Warn("policies are those of the last good bundle", "from", from.String(), "error", away)
+	return e, nil
+}
+
+// view is what a question is asked of now.
+func (e *Engine) view(ctx context.Context) view { return (*e.data.Load()).view(ctx) }
 
 // Decide asks the rules. The decision is never the zero value: without a yes from the rules it
 // denies, and says why. Its ID is made from the question, the bundle and the answer, so that asking
 // again gives the same decision. The only error is ctx's, when it ended before there was an answer;
 // the decision denies then too, and must not be recorded as the rules' own.
 func (e *Engine) Decide(ctx context.Context, question release.Question) (release.Decision, error) {
-	view := e.data.view(ctx)
+	view := e.view(ctx)
 	encoded, err := json.Marshal(question)
 	var reply answer
 	if err != nil {
@@ -119,7 +182,7 @@ func (e *Engine) Decide(ctx context.Context, question release.Question) (release
 }
 
 // Bundle is the revision of the rules and data that would answer now: 16 hexadecimal digits.
-func (e *Engine) Bundle(ctx context.Context) string { return e.data.view(ctx).revision }
+func (e *Engine) Bundle(ctx context.Context) string { return e.view(ctx).revision }
 
 func (e *Engine) ask(ctx context.Context, view view, question []byte) answer {
 	if view.broken != "" {

@@ -10,7 +10,6 @@ import (
 	"hash"
 	"io/fs"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -45,37 +44,24 @@ type view struct {
 }
 
 func load(bundle fs.FS) (*rules, error) {
-	modules := map[string]*ast.Module{}
-	sum := sha256.New()
-	size := 0
-	// WalkDir goes in lexical order, so the digest does not depend on the file system.
-	err := fs.WalkDir(bundle, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() || path.Ext(name) != ".rego" || strings.HasSuffix(name, "_test.rego") {
-			return nil
-		}
-		text, err := fs.ReadFile(bundle, name)
-		if err != nil {
-			return err
-		}
-		if size += len(text); size > maxRules {
-			return fmt.Errorf("the bundle has more than %d bytes", maxRules)
-		}
-		module, err := ast.ParseModuleWithOpts(name, string(text), ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: capabilities()})
-		if err != nil {
-			return err
-		}
-		modules[name] = module
-		write(sum, []byte(name))
-		write(sum, text)
-		return nil
-	})
+	files, err := readRules(bundle)
 	if err != nil {
 		return nil, err
 	}
-	out := &rules{digest: sum.Sum(nil), keys: keys(modules), roots: roots(modules)}
+	return compile(files)
+}
+
+func compile(files map[string][]byte) (*rules, error) {
+	modules := map[string]*ast.Module{}
+	for _, name := range sortedNames(files) {
+		module, err := ast.ParseModuleWithOpts(name, string(files[name]), ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: capabilities()})
+		if err != nil {
+			return nil, err
+		}
+		modules[name] = module
+	}
+	digest := digestOf(files)
+	out := &rules{digest: digest[:], keys: keys(modules), roots: roots(modules)}
 	// Print statements are enabled so that they are seen, and refused for want of the function.
 	out.compiler = ast.NewCompiler().WithCapabilities(capabilities()).WithStrict(true).WithEnablePrintStatements(true)
 	if out.compiler.Compile(modules); out.compiler.Failed() {

@@ -50,9 +50,15 @@ func Test(ctx context.Context, bundle fs.FS) (TestReport, error) {
 		return TestReport{}, fmt.Errorf("read policies: there is no *.rego file")
 	}
 	coverage := cover.New()
-	runner := tester.NewRunner().SetStore(inmem.New()).SetTimeout(testTimeout).SetCoverageQueryTracer(coverage).CapturePrintOutput(true).
+	store := inmem.New()
+	runner := tester.NewRunner().SetStore(store).SetModules(modules).SetTimeout(testTimeout).SetCoverageQueryTracer(coverage).CapturePrintOutput(true).
 		SetDefaultRegoVersion(ast.RegoV1)
-	results, err := runner.Run(ctx, modules)
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return TestReport{}, fmt.Errorf("test policies: %w", err)
+	}
+	defer store.Abort(ctx, txn)
+	results, err := runner.RunTests(ctx, txn)
 	if err != nil {
 		return TestReport{}, fmt.Errorf("test policies: %w", err)
 	}

@@ -112,7 +112,8 @@ func TestSameIsThePersonNotTheName(t *testing.T) {
 		{release.Actor{Name: "ada-l", Person: "ada"}, release.Actor{Name: "U1", Person: "ada"}, true},
 		{release.Actor{Name: "ada", Person: "ada"}, release.Actor{Name: "ada", Person: "other ada"}, false},
 		{release.Actor{Name: "ada", Person: "ada"}, release.Actor{Name: "ada"}, true},
-		{release.Actor{Name: "ada-l", Person: "ada"}, release.Actor{Name: "ada-l"}, false},
+		// One of them is not mapped: in doubt they are one.
+		{release.Actor{Name: "ada-l", Person: "ada"}, release.Actor{Name: "ada-l"}, true},
 	} {
 		t.Run(fmt.Sprint(c.a, c.b), func(t *testing.T) {
 			if c.a.Same(c.b) != c.want || c.b.Same(c.a) != c.want {

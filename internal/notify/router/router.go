@@ -198,6 +198,7 @@ func (r *Router) route(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	due := map[string]bool{}
 	for _, entry := range entries {
 		deliveries, err := r.deliveries(ctx, entry)
 		if err != nil {
@@ -207,8 +208,12 @@ func (r *Router) route(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 		for _, d := range deliveries {
-			r.kick(d.Channel)
+			due[d.Channel] = true
 		}
+	}
+	// After the last one of this look, so that those that are due together can be merged.
+	for channel := range due {
+		r.kick(channel)
 	}
 	return len(entries) == routeAt, nil
 }

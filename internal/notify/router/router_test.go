@@ -392,7 +392,13 @@ func TestAMessageIsTriedAgainUntilItIsTakenOrItsDayIsOver(t *testing.T) {
 
 func TestMessagesThatAreDueTogetherAreMergedWhereTheChannelDoesSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, c := newMemory(), &channel{batch: 20}
+		// The first try comes while the others are still being routed.
+		m, c := newMemory(), &channel{batch: 20, fail: func(n int) error {
+			if n == 1 {
+				return &notify.LaterError{After: 10 * time.Second, Err: errors.New("429")}
+			}
+			return nil
+		}}
 		for n := range 50 {
 			m.add(n+1, release.EntryPhase, nil)
 		}

@@ -1,0 +1,163 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+)
+
+// followEach is how often rules are looked at that may change.
+const followEach = 5 * time.Second
+
+// origin is where rules come from that may change.
+type origin interface {
+	// look gives the files as they are now, and nil when they are as they were at the look before that gave some.
+	look(ctx context.Context) (map[string][]byte, error)
+	// taken says that the files of the last look are in force.
+	taken() error
+	String() string
+}
+
+// folder is rules in a folder.
+type folder struct {
+	dir  string
+	last [sha256.Size]byte
+	next [sha256.Size]byte
+}
+
+func (f *folder) String() string { return f.dir }
+
+func (f *folder) look(context.Context) (map[string][]byte, error) {
+	files, err := readRules(os.DirFS(f.dir))
+	if err != nil {
+		return nil, err
+	}
+	if f.next = digestOf(files); f.next == f.last {
+		return nil, nil //nolint:nilnil // nothing new is an answer
+	}
+	return files, nil
+}
+
+func (f *folder) taken() error {
+	f.last = f.next
+	return nil
+}
+
+// readRules are the rules of a folder, without their tests.
+func readRules(bundle fs.FS) (map[string][]byte, error) {
+	files, size := map[string][]byte{}, 0
+	err := fs.WalkDir(bundle, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !isRule(name) {
+			return err
+		}
+		text, err := fs.ReadFile(bundle, name)
+		if err != nil {
+			return err
+		}
+		if size += len(text); size > maxRules {
+			return fmt.Errorf("the bundle has more than %d bytes", maxRules)
+		}
+		files[name] = text
+		return nil
+	})
+	return files, err
+}
+
+func isRule(name string) bool {
+	return path.Ext(name) == ".rego" && !strings.HasSuffix(name, "_test.rego")
+}
+
+// digestOf names files and their contents.
+func digestOf(files map[string][]byte) [sha256.Size]byte {
+	sum := sha256.New()
+	for _, name := range sortedNames(files) {
+		write(sum, []byte(name))
+		write(sum, files[name])
+	}
+	return [sha256.Size]byte(sum.Sum(nil))
+}
+
+// Run looks for changed rules until ctx ends, where they come from a folder or a server. Rules that cannot be had or do not
+// compile are said once, and the last good ones stay in force.
+func (e *Engine) Run(ctx context.Context) error {
+	if e.origin == nil {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(followEach)
+	defer tick.Stop()
+	said := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := e.follow(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			said = ""
+		case err.Error() != said:
+			said = err.Error()
+			e.log.ErrorContext(ctx, "policies stay as they are", "from", e.origin.String(), "error", err)
+		}
+	}
+}
+
+// follow takes changed rules in.
+func (e *Engine) follow(ctx context.Context) error {
+	files, err := e.origin.look(ctx)
+	if err != nil || files == nil {
+		return err
+	}
+	rules, err := compile(files)
+	if err != nil {
+		return err
+	}
+	data, err := e.dataFor(rules)
+	if err != nil {
+		return err
+	}
+	e.data.Store(&data)
+	e.log.InfoContext(ctx, "policies in force", "from", e.origin.String(), "bundle", e.Bundle(ctx))
+	return e.origin.taken()
+}
+
+// begin takes the first rules, which have to be good.
+func (e *Engine) begin(ctx context.Context) error {
+	if err := e.follow(ctx); err != nil {
+		return err
+	}
+	if e.data.Load() == nil {
+		return errors.New("there are no rules")
+	}
+	return nil
+}
+
+// dataFor puts the data beside rules. A data file that has been there is still expected.
+func (e *Engine) dataFor(rules *rules) (source, error) {
+	if e.dataFile != "" {
+		next := &file{path: e.dataFile, rules: rules, log: e.log}
+		if before := e.data.Load(); before != nil {
+			if old, ok := (*before).(*file); ok {
+				old.mu.Lock()
+				next.seen = old.seen
+				old.mu.Unlock()
+			}
+		}
+		return next, nil
+	}
+	view, err := rules.with(context.Background(), e.fixedData)
+	if err != nil {
+		return nil, fmt.Errorf("read policy data: %w", err)
+	}
+	return fixed{view}, nil
+}

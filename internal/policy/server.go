@@ -1,0 +1,200 @@
+package policy
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Server is an OPA bundle server: it gives the rules as a tarball, and says by its ETag whether they changed.
+type Server struct {
+	// URL is the bundle's address: https, or http on this machine.
+	URL string
+	// Token is sent as a bearer token; empty is none. It is never logged.
+	Token string
+	// Cache is the file that keeps the last good bundle, for a start when the server is away.
+	Cache string
+	// Client asks; nil is one with a time-out of 10 seconds.
+	Client *http.Client
+}
+
+// String tells no secrets.
+func (s Server) String() string {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return "a bundle server"
+	}
+	return u.Redacted()
+}
+
+// GoString tells no secrets.
+func (s Server) GoString() string { return s.String() }
+
+// Bounds of a bundle: what a server may send, and what it may unpack to.
+const (
+	maxBundle      = 16 << 20
+	maxBundleFiles = 10_000
+	serverTimeout  = 10 * time.Second
+)
+
+// check says what is wrong with the address of a server.
+func (s Server) check() error {
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return errors.New("policy server: url is not an address: write https://host/bundles/skyisland.tar.gz")
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return errors.New("policy server: http is for this machine only: whoever can change the answer can change the rules; write https")
+	}
+	if s.Cache == "" {
+		return errors.New("policy server: cache is missing: name the file that keeps the last good bundle")
+	}
+	return nil
+}
+
+// remote is the rules of a server.
+type remote struct {
+	Server
+
+	etag, nextTag string
+	next          []byte
+}
+
+// look asks the server, without the bundle when it has not changed.
+func (r *remote) look(ctx context.Context) (map[string][]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL, nil)
+	if err != nil {
+		return nil, fmt.Errorf("policy server: %w", err)
+	}
+	if r.etag != "" {
+		request.Header.Set("If-None-Match", r.etag)
+	}
+	if r.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+r.Token)
+	}
+	answer, err := r.Client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("policy server: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	switch answer.StatusCode {
+	case http.StatusNotModified:
+		return nil, nil //nolint:nilnil // nothing new is an answer
+	case http.StatusOK:
+	default:
+		return nil, fmt.Errorf("policy server: it answers %s", answer.Status)
+	}
+	bundle, err := io.ReadAll(io.LimitReader(answer.Body, maxBundle+1))
+	if err != nil {
+		return nil, fmt.Errorf("policy server: read the bundle: %w", err)
+	}
+	if len(bundle) > maxBundle {
+		return nil, fmt.Errorf("policy server: the bundle has more than %d bytes", maxBundle)
+	}
+	if bytes.Equal(bundle, r.next) && r.nextTag == answer.Header.Get("ETag") && r.etag == r.nextTag && r.etag != "" {
+		return nil, nil //nolint:nilnil // a server that answers 200 for the same
+	}
+	files, err := unpack(bundle)
+	if err != nil {
+		return nil, fmt.Errorf("policy server: %w", err)
+	}
+	r.next, r.nextTag = bundle, answer.Header.Get("ETag")
+	return files, nil
+}
+
+// taken keeps the bundle for a start without the server, whole or not at all.
+func (r *remote) taken() error {
+	r.etag = r.nextTag
+	temporary := r.Cache + ".new"
+	if err := os.MkdirAll(filepath.Dir(r.Cache), 0o700); err != nil {
+		return fmt.Errorf("keep the bundle: %w", err)
+	}
+	if err := os.WriteFile(temporary, r.next, 0o600); err != nil {
+		return fmt.Errorf("keep the bundle: %w", err)
+	}
+	if err := os.Rename(temporary, r.Cache); err != nil {
+		return fmt.Errorf("keep the bundle: %w", err)
+	}
+	return nil
+}
+
+// kept are the rules of the last good bundle.
+func (r *remote) kept() (map[string][]byte, error) {
+	bundle, err := os.ReadFile(r.Cache)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("no bundle is kept in %s from an earlier start", r.Cache)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the kept bundle: %w", err)
+	}
+	files, err := unpack(bundle)
+	if err != nil {
+		return nil, fmt.Errorf("read the kept bundle %s: %w", r.Cache, err)
+	}
+	return files, nil
+}
+
+// unpack reads a bundle: a gzipped tarball of Rego, in memory. Data belongs into the data file: two places that say when
+// nothing is promoted would hide one another.
+func unpack(bundle []byte) (map[string][]byte, error) {
+	zipped, err := gzip.NewReader(bytes.NewReader(bundle))
+	if err != nil {
+		return nil, fmt.Errorf("the bundle is no gzipped tarball: %w", err)
+	}
+	archive := tar.NewReader(io.LimitReader(zipped, maxRules+maxBundleFiles*1024))
+	files, size := map[string][]byte{}, 0
+	for count := 0; ; count++ {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the bundle cannot be unpacked: %w", err)
+		}
+		name := strings.TrimPrefix(path.Clean("/"+header.Name), "/")
+		if count > maxBundleFiles {
+			return nil, fmt.Errorf("the bundle has more than %d files", maxBundleFiles)
+		}
+		data := path.Base(name) == "data.json" || path.Base(name) == "data.yaml"
+		if header.Typeflag != tar.TypeReg || !isRule(name) && !data {
+			continue
+		}
+		text, err := io.ReadAll(io.LimitReader(archive, int64(maxRules-size)+1))
+		if err != nil {
+			return nil, fmt.Errorf("the bundle cannot be unpacked: %s: %w", name, err)
+		}
+		if size += len(text); size > maxRules {
+			return nil, fmt.Errorf("the bundle has more than %d bytes", maxRules)
+		}
+		if data {
+			var some map[string]any
+			if err := json.Unmarshal(text, &some); err != nil || len(some) > 0 {
+				return nil, fmt.Errorf("the bundle has data in %s: data belongs into policy.data", name)
+			}
+			continue
+		}
+		files[name] = text
+	}
+	if len(files) == 0 {
+		return nil, errors.New("the bundle has no rules: there is no *.rego file in it")
+	}
+	return files, nil
+}
+
+func sortedNames(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }
