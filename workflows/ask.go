@@ -105,7 +105,7 @@ func (q *question) progress() string {
 // quorum is of people, and one of them may use the CLI and the chat.
 func (q *question) mayCount(by release.Actor) error {
 	if slices.ContainsFunc(q.answers, func(a release.Approved) bool { return a.By.Same(by) }) {
-		return fmt.Errorf("%s has approved already; %s are in", by.Name, q.progress())
+		return fmt.Errorf("%s has approved already; %s are in", cmp.Or(by.Person, by.Name), q.progress())
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func (q *question) mayAnswer(by release.Actor) error {
 			}
 		}
 	}
-	return fmt.Errorf("%s may not answer: the plan asks for one of %v", by.Name, from)
+	return fmt.Errorf("%s may not answer: the plan asks for one of %v", cmp.Or(by.Person, by.Name), from)
 }
 
 // mayMeet says whether somebody is of those whom a demand names. Who is in the directory is known by the name there

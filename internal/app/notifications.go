@@ -36,7 +36,7 @@ func (a *App) openChats(c config.Config, desk notify.Desk) (chats, error) {
 			robots[name] = dingtalk.Robot{Token: robot.Token.Reveal(), Secret: robot.Secret.Reveal()}
 		}
 		channel, err := dingtalk.New(dingtalk.Options{
-			ClientID: d.ClientID, ClientSecret: d.ClientSecret.Reveal(), CardTemplate: d.CardTemplate, Robots: robots, Desk: desk, Log: a.log,
+			ClientID: d.ClientID, ClientSecret: d.ClientSecret.Reveal(), CardTemplate: d.CardTemplate, Robots: robots, Desk: desk, API: d.API, OAPI: d.API, Log: a.log,
 		})
 		if err != nil {
 			return out, err
@@ -49,7 +49,7 @@ func (a *App) openChats(c config.Config, desk notify.Desk) (chats, error) {
 	if s := c.Slack; s != (config.Slack{}) {
 		channel, err := slack.New(slack.Options{
 			BotToken: slack.Secret(s.BotToken.Reveal()), AppToken: slack.Secret(s.AppToken.Reveal()), SigningSecret: slack.Secret(s.SigningSecret.Reveal()),
-			Desk: desk, Member: func(name string) string { return a.people.Member(name, "slack") }, Command: s.Command, Log: a.log,
+			Desk: desk, Member: func(name string) string { return a.people.Member(name, "slack") }, Command: s.Command, APIURL: s.API, Log: a.log,
 		})
 		if err != nil {
 			return out, err

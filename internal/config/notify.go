@@ -32,6 +32,8 @@ type Slack struct {
 	SigningSecret Secret `yaml:"signing-secret"`
 	// Command is the slash command; empty is /skyisland.
 	Command string `yaml:"command"`
+	// API is another address than Slack's, for a proxy; it ends with /api/.
+	API string `yaml:"api"`
 }
 
 // DingTalk is the app and the group robots that speak in DingTalk.
@@ -39,8 +41,10 @@ type DingTalk struct {
 	ClientID     string `yaml:"client-id"`
 	ClientSecret Secret `yaml:"client-secret"`
 	// CardTemplate is the card on which people answer.
-	CardTemplate string            `yaml:"card-template"`
-	Robots       map[string]*Robot `yaml:"robots"`
+	CardTemplate string `yaml:"card-template"`
+	// API is another address than DingTalk's, for a proxy.
+	API    string            `yaml:"api"`
+	Robots map[string]*Robot `yaml:"robots"`
 }
 
 // Robot is a custom robot of a DingTalk group.
