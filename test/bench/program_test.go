@@ -26,6 +26,7 @@ func benchProgram(b *testing.B, r *report) {
 	b.Run("webhook", func(b *testing.B) { benchWebhook(b, r, world) })
 	b.Run("alarm", func(b *testing.B) { benchAlarm(b, r, world, c) })
 	b.Run("bad", func(b *testing.B) { benchBad(b, r, world) })
+	b.Run("press", func(b *testing.B) { benchPress(b, r) })
 }
 
 // tally writes counts in the order of their names.
