@@ -131,6 +131,7 @@ func (e *Engine) beginRemote(server Server) (*Engine, error) {
 	if server.Client == nil {
 		server.Client = &http.Client{Timeout: serverTimeout}
 	}
+	server.Client = careful(*server.Client)
 	from := &remote{Server: server}
 	e.origin = from
 	away := e.begin(context.Background())

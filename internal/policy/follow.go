@@ -20,7 +20,9 @@ type origin interface {
 	// look gives the files as they are now, and nil when they are as they were at the look before that gave some.
 	look(ctx context.Context) (map[string][]byte, error)
 	// taken says that the files of the last look are in force.
-	taken() error
+	taken()
+	// keep stores what is in force for a start without the origin; it does nothing when that was done.
+	keep() error
 	String() string
 }
 
@@ -44,10 +46,10 @@ func (f *folder) look(context.Context) (map[string][]byte, error) {
 	return files, nil
 }
 
-func (f *folder) taken() error {
-	f.last = f.next
-	return nil
-}
+func (f *folder) taken() { f.last = f.next }
+
+// keep has nothing to do: a folder is there at the next start, or the start fails.
+func (f *folder) keep() error { return nil }
 
 // readRules are the rules of a folder, without their tests.
 func readRules(bundle fs.FS) (map[string][]byte, error) {
@@ -112,11 +114,15 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// follow takes changed rules in.
+// follow takes changed rules in. Rules that cannot be kept are in force all the same, and keeping them is tried again at
+// each look: what the server says now counts for more than what a full disk still has.
 func (e *Engine) follow(ctx context.Context) error {
 	files, err := e.origin.look(ctx)
-	if err != nil || files == nil {
+	if err != nil {
 		return err
+	}
+	if files == nil {
+		return e.origin.keep()
 	}
 	rules, err := compile(files)
 	if err != nil {
@@ -128,16 +134,20 @@ func (e *Engine) follow(ctx context.Context) error {
 	}
 	e.data.Store(&data)
 	e.log.InfoContext(ctx, "policies in force", "from", e.origin.String(), "bundle", e.Bundle(ctx))
-	return e.origin.taken()
+	e.origin.taken()
+	return e.origin.keep()
 }
 
 // begin takes the first rules, which have to be good.
 func (e *Engine) begin(ctx context.Context) error {
-	if err := e.follow(ctx); err != nil {
-		return err
-	}
-	if e.data.Load() == nil {
+	err := e.follow(ctx)
+	switch {
+	case e.data.Load() == nil && err == nil:
 		return errors.New("there are no rules")
+	case e.data.Load() == nil:
+		return err
+	case err != nil:
+		e.log.WarnContext(ctx, "policies are in force, but not kept for a start without their server", "from", e.origin.String(), "error", err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,6 +41,8 @@ func (s Server) String() string {
 	if err != nil {
 		return "a bundle server"
 	}
+	// A query may be signed.
+	u.RawQuery = ""
 	return u.Redacted()
 }
 
@@ -59,7 +62,7 @@ func (s Server) check() error {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return errors.New("policy server: url is not an address: write https://host/bundles/skyisland.tar.gz")
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if u.Scheme == "http" && !here(u) {
 		return errors.New("policy server: http is for this machine only: whoever can change the answer can change the rules; write https")
 	}
 	if s.Cache == "" {
@@ -68,12 +71,41 @@ func (s Server) check() error {
 	return nil
 }
 
+// here says whether an address is on this machine.
+func here(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// maxRedirects is how often a server may send us on: to its store, and there to the nearest copy.
+const maxRedirects = 3
+
+// careful is a client that is not sent on to where somebody could read the token or change the rules. The address in the
+// error is without its query, which may be signed.
+func careful(client http.Client) *http.Client {
+	client.CheckRedirect = func(next *http.Request, before []*http.Request) error {
+		if len(before) > maxRedirects {
+			return fmt.Errorf("it sends us on more than %d times", maxRedirects)
+		}
+		from := before[len(before)-1].URL
+		if next.URL.Scheme != "https" && (from.Scheme == "https" || next.URL.Scheme != "http" || !here(next.URL)) {
+			return fmt.Errorf("it sends us on to %s://%s, which is not https", next.URL.Scheme, next.URL.Host)
+		}
+		return nil
+	}
+	return &client
+}
+
 // remote is the rules of a server.
 type remote struct {
 	Server
 
+	// etag and force are of the bundle in force, the next ones of the bundle that was looked at last.
 	etag, nextTag string
+	force         [sha256.Size]byte
 	next          []byte
+	// unkept is the bundle in force until it is stored.
+	unkept []byte
 }
 
 // look asks the server, without the bundle when it has not changed.
@@ -89,6 +121,10 @@ func (r *remote) look(ctx context.Context) (map[string][]byte, error) {
 		request.Header.Set("Authorization", "Bearer "+r.Token)
 	}
 	answer, err := r.Client.Do(request)
+	if asked := (*url.Error)(nil); errors.As(err, &asked) {
+		// It names the whole address, also one that we were sent on to; its query may be signed.
+		err = asked.Err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("policy server: %w", err)
 	}
@@ -107,8 +143,10 @@ func (r *remote) look(ctx context.Context) (map[string][]byte, error) {
 	if len(bundle) > maxBundle {
 		return nil, fmt.Errorf("policy server: the bundle has more than %d bytes", maxBundle)
 	}
-	if bytes.Equal(bundle, r.next) && r.nextTag == answer.Header.Get("ETag") && r.etag == r.nextTag && r.etag != "" {
-		return nil, nil //nolint:nilnil // a server that answers 200 for the same
+	if sha256.Sum256(bundle) == r.force {
+		// A server without ETags, or one that made a new one for the same.
+		r.etag = answer.Header.Get("ETag")
+		return nil, nil //nolint:nilnil // nothing new is an answer
 	}
 	files, err := unpack(bundle)
 	if err != nil {
@@ -118,20 +156,37 @@ func (r *remote) look(ctx context.Context) (map[string][]byte, error) {
 	return files, nil
 }
 
-// taken keeps the bundle for a start without the server, whole or not at all.
-func (r *remote) taken() error {
-	r.etag = r.nextTag
-	temporary := r.Cache + ".new"
+func (r *remote) taken() {
+	r.etag, r.force, r.unkept, r.next = r.nextTag, sha256.Sum256(r.next), r.next, nil
+}
+
+// keep stores the bundle for a start without the server, whole or not at all.
+func (r *remote) keep() error {
+	if r.unkept == nil {
+		return nil
+	}
 	if err := os.MkdirAll(filepath.Dir(r.Cache), 0o700); err != nil {
 		return fmt.Errorf("keep the bundle: %w", err)
 	}
-	if err := os.WriteFile(temporary, r.next, 0o600); err != nil {
+	temporary := r.Cache + ".new"
+	if err := writeSynced(temporary, r.unkept); err != nil {
 		return fmt.Errorf("keep the bundle: %w", err)
 	}
 	if err := os.Rename(temporary, r.Cache); err != nil {
 		return fmt.Errorf("keep the bundle: %w", err)
 	}
+	r.unkept = nil
 	return nil
+}
+
+// writeSynced writes a file that is on the disk when it returns, so that a name given to it later is never of half a file.
+func writeSynced(name string, content []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // kept are the rules of the last good bundle.
