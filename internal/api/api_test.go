@@ -87,7 +87,9 @@ const releases = "/api/v1/releases/demo/hello/production/"
 
 func TestRoutesAnswer(t *testing.T) {
 	i, server := installation(t)
-	i.SetDecisions(three, api.Decision{At: noon, Decision: release.Decision{ID: "d1", Gate: release.GateAdmit, Allow: true, Bundle: "b"}})
+	i.SetDecisions(three, api.Decision{
+		At: noon, Question: []byte(`{"version":1}`), Decision: release.Decision{ID: "d1", Gate: release.GateAdmit, Allow: true, Bundle: "b"},
+	})
 	i.SetBuildLog(three, "web", api.BuildLog, "compiling\ndone\n")
 	i.SetLog("web", "listening\n")
 	i.SetGateways(api.Gateway{Unit: "a", Name: "a-1", Address: "http://127.0.0.1:1", Digest: "d", Routes: []api.Route{
@@ -118,6 +120,8 @@ func TestRoutesAnswer(t *testing.T) {
 		"an alarm":            {method: "POST", path: releases + "3/alarms", body: `{"name":"errors"}`, status: 202, want: []string{`"source":"olga"`}},
 		"decisions":           {method: "GET", path: releases + "3/decisions", status: 200, want: []string{`"gate":"admit"`, `"at":"2026-03-01T12:00:00Z"`}},
 		"no decisions":        {method: "GET", path: releases + "2/decisions", status: 200, want: []string{`"decisions":[]`}},
+		"all decisions":       {method: "GET", path: "/api/v1/decisions?since=2026-03-01T12:00:00Z", status: 200, want: []string{`"gate":"admit"`, `"question":{"version":1}`}},
+		"decisions of later":  {method: "GET", path: "/api/v1/decisions?since=2026-03-01T12:00:01Z&limit=200", status: 200, want: []string{`"decisions":[]`}},
 		"a lane":              {method: "GET", path: "/api/v1/lanes/demo/hello/production", status: 200, want: []string{`"number":3`}},
 		"traffic":             {method: "GET", path: "/api/v1/traffic?tenant=demo&application=hello", status: 200, want: []string{`"weight":"5%"`, `"in_force":"0%"`, `"lapsed":true`}, lacks: "other"},
 		"traffic of a tenant": {method: "GET", path: "/api/v1/traffic?tenant=demo", status: 200, want: []string{"other"}, lacks: "demos"},
@@ -170,6 +174,9 @@ func TestRefusalsSayWhatWouldBeRight(t *testing.T) {
 		"a long comment":                  {"POST", releases + "3/pause", `{"comment":"` + strings.Repeat("x", 5000) + `"}`, 400, api.CodeBadRequest, "at most 4096"},
 		"an alarm without a name":         {"POST", releases + "3/alarms", `{}`, 400, api.CodeBadRequest, "name is missing"},
 		"an alarm for nobody":             {"POST", releases + "9/alarms", `{"name":"x"}`, 404, api.CodeNotFound, "number 3"},
+		"decisions of no time":            {"GET", "/api/v1/decisions", "", 400, api.CodeBadRequest, "want a time such as 2026-11-20T00:00:00Z"},
+		"too many decisions":              {"GET", "/api/v1/decisions?since=2026-03-01T12:00:00Z&limit=201", "", 400, api.CodeBadRequest, "limit"},
+		"decisions after nobody's":        {"GET", "/api/v1/decisions?since=2026-03-01T12:00:00Z&after=x", "", 400, api.CodeBadRequest, "want the next of a page before"},
 		"a mistyped filter":               {"GET", "/api/v1/releases?tenat=demo", "", 400, api.CodeBadRequest, "tenant, application"},
 		"a filter given twice":            {"GET", "/api/v1/releases?tenant=a&tenant=b", "", 400, api.CodeBadRequest, "give it once"},
 		"an unknown phase":                {"GET", "/api/v1/releases?phase=flying", "", 400, api.CodeBadRequest, "ramping"},
