@@ -56,7 +56,8 @@ func killInEveryPhase(t *testing.T, i *island.Island) {
 	back.want = release.RolledBack
 	back.release.WaitWeight(half)
 	watched := island.Version("v2")
-	watched.Watch = "10s"
+	// Long enough for the next release to begin meanwhile, also on a machine that has other work.
+	watched.Watch = "40s"
 	watching := begin("watch", watched)
 	ramping := begin("ramp", ramped(island.Version("v2"), "{steps: [50%], bake: 8s, probe: 0s, patience: 2h}"))
 	ramping.release.WaitWeight(half)
