@@ -16,7 +16,7 @@ var (
 	changes    = flag.Int("changes", 600, "how many times a route changes")
 	rounds     = flag.Int("rounds", 7, "how many turns each proxy gets")
 	deliveries = flag.Int("deliveries", 200, "how many webhooks are delivered")
-	presses    = flag.Int("presses", 30, "how many times somebody approves in Slack")
+	presses    = flag.Int("presses", 80, "how many times somebody approves in Slack")
 	profiles   = flag.String("profiles", "", "a folder for CPU profiles of the proxies; none are written when empty")
 )
 
