@@ -53,6 +53,7 @@ func (s Server) GoString() string { return s.String() }
 const (
 	maxBundle      = 16 << 20
 	maxBundleFiles = 10_000
+	maxUnpacked    = maxRules + maxBundleFiles*1024
 	serverTimeout  = 10 * time.Second
 )
 
@@ -212,7 +213,8 @@ func unpack(bundle []byte) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the bundle is no gzipped tarball: %w", err)
 	}
-	archive := tar.NewReader(io.LimitReader(zipped, maxRules+maxBundleFiles*1024))
+	bounded := &io.LimitedReader{R: zipped, N: maxUnpacked + 1}
+	archive := tar.NewReader(bounded)
 	files, size := map[string][]byte{}, 0
 	for count := 0; ; count++ {
 		header, err := archive.Next()
@@ -226,7 +228,7 @@ func unpack(bundle []byte) (map[string][]byte, error) {
 		if count > maxBundleFiles {
 			return nil, fmt.Errorf("the bundle has more than %d files", maxBundleFiles)
 		}
-		data := path.Base(name) == "data.json" || path.Base(name) == "data.yaml"
+		data := slices.Contains([]string{"data.json", "data.yaml", "data.yml"}, path.Base(name))
 		if header.Typeflag != tar.TypeReg || !isRule(name) && !data {
 			continue
 		}
@@ -244,7 +246,18 @@ func unpack(bundle []byte) (map[string][]byte, error) {
 			}
 			continue
 		}
+		if _, twice := files[name]; twice {
+			return nil, fmt.Errorf("the bundle has %s twice: which of them counts?", name)
+		}
 		files[name] = text
+	}
+	// To the end, where the checksum is: what was damaged on the way may still look like rules.
+	if _, err := io.Copy(io.Discard, bounded); err != nil {
+		return nil, fmt.Errorf("the bundle is damaged: %w", err)
+	}
+	if bounded.N <= 0 {
+		// A reader that is at its bound looks like one at its end, and a rule that is lost may be a denial.
+		return nil, fmt.Errorf("the bundle unpacks to more than %d bytes", maxUnpacked)
 	}
 	if len(files) == 0 {
 		return nil, errors.New("the bundle has no rules: there is no *.rego file in it")

@@ -46,6 +46,13 @@ func tarball(t *testing.T, files map[string]string) []byte {
 	return out.Bytes()
 }
 
+func damaged(bundle []byte) []byte {
+	bundle[len(bundle)-6] ^= 1
+	return bundle
+}
+
+func cutBy(bundle []byte, n int) []byte { return bundle[:len(bundle)-n] }
+
 // builtIn are the built-in rules as the files of a bundle, with another that denies when it is given.
 func builtIn(t *testing.T, release string) map[string]string {
 	t.Helper()
@@ -145,6 +152,10 @@ func TestRulesOfAServerAreFollowedAndTheLastGoodOnesStay(t *testing.T) {
 		"rules that do not parse": tarball(t, builtIn(t, "package release\n\ndecision := {")),
 		"rules without an answer": tarball(t, map[string]string{"/a.rego": "package a\n\nok := true\n"}),
 		"data of its own":         tarball(t, map[string]string{"/a.rego": "package a\n\nok := true\n", "/data.json": `{"freeze_windows": []}`}),
+		"a damaged checksum":      damaged(tarball(t, builtIn(t, ""))),
+		"no checksum":             cutBy(tarball(t, builtIn(t, "")), 8),
+		"data in YAML":            tarball(t, map[string]string{"/a.rego": "package a\n\nok := true\n", "/data.yml": "freeze_windows: []"}),
+		"a name twice":            tarball(t, map[string]string{"/a.rego": "package a\n", "/x/../a.rego": "package a\n"}),
 		"a bomb":                  tarball(t, map[string]string{"/a.rego": strings.Repeat("# bomb\n", 4<<20)}),
 	} {
 		server.set(bad)
