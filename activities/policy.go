@@ -50,31 +50,33 @@ type DecideResult struct {
 // Decide asks the rules and records the answer. It returns no answer that is not recorded: no
 // transition happens without a stored allow.
 func (p *Policy) Decide(ctx context.Context, in DecideInput) (DecideResult, error) {
-	question := in.Question
+	question, facts := in.Question, &release.Facts{}
 	if question.Gate != release.GateStep || question.Step == nil || question.Step.From != release.NoWeight {
-		return p.decide(ctx, question)
+		return p.decide(ctx, question, facts)
 	}
-	// Who may ramp can depend on how many do. Two that ask at once must not both be told that there is room.
+	// Who may begin to ramp can depend on how many do. Two that ask at once must not both be told that there is room.
 	var result DecideResult
 	err := p.Registry.Exclusively(ctx, func(ctx context.Context) (err error) {
-		result, err = p.decide(ctx, question)
+		if facts.Ramping, err = p.Registry.Ramping(ctx, question.Release); err != nil {
+			return fmt.Errorf("gather who ramps: %w", err)
+		}
+		result, err = p.decide(ctx, question, facts)
 		return err
 	})
 	return result, err
 }
 
-func (p *Policy) decide(ctx context.Context, question release.Question) (DecideResult, error) {
+func (p *Policy) decide(ctx context.Context, question release.Question, facts *release.Facts) (_ DecideResult, err error) {
 	begin := time.Now()
 	// The question may be old: it is asked again and again while the rules or the record are away, and a freeze that
 	// opened meanwhile counts.
 	if begin.After(question.At) {
 		question.At = begin.UTC()
 	}
-	facts, err := p.facts(ctx, question)
-	if err != nil {
-		return DecideResult{}, fmt.Errorf("gather what the rules are told of %s: %w", question.Gate, err)
+	if facts.Freezes, err = p.Registry.Freezes(ctx, question.At); err != nil {
+		return DecideResult{}, fmt.Errorf("gather what people froze: %w", err)
 	}
-	question.Facts = &facts
+	question.Facts = facts
 	decision, err := p.Rules.Decide(ctx, question)
 	if err != nil {
 		return DecideResult{}, fmt.Errorf("ask the rules about %s: %w", question.Gate, err)
@@ -83,12 +85,4 @@ func (p *Policy) decide(ctx context.Context, question release.Question) (DecideR
 		return DecideResult{}, fmt.Errorf("record the decision on %s: %w", question.Gate, err)
 	}
 	return DecideResult{Decision: decision}, nil
-}
-
-func (p *Policy) facts(ctx context.Context, question release.Question) (facts release.Facts, err error) {
-	if facts.Freezes, err = p.Registry.Freezes(ctx, question.At); err != nil {
-		return facts, err
-	}
-	facts.Ramping, err = p.Registry.Ramping(ctx, question.Release)
-	return facts, err
 }

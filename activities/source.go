@@ -117,10 +117,11 @@ func (s *Source) commits(ctx context.Context, in ResolveInput) (fewest []release
 	if len(since) == 0 {
 		since = []string{""}
 	}
-	for i, from := range since {
+	found := false
+	for _, from := range since {
 		commits, err := s.Repositories.Log(ctx, in.Request.Repository, from, in.Request.Commit, AuthorsRead)
-		if err == nil && (i == 0 || fewest == nil || len(commits) < len(fewest)) {
-			fewest = commits
+		if err == nil && (!found || len(commits) < len(fewest)) {
+			fewest, found = commits, true
 		}
 	}
 	return fewest

@@ -117,11 +117,7 @@ func (q *question) mayAnswer(by release.Actor) error {
 		if mayMeet(want, by) {
 			return nil
 		}
-		for _, who := range want.From {
-			if !slices.Contains(from, who) {
-				from = append(from, who)
-			}
-		}
+		from = joined(from, want.From)
 	}
 	return fmt.Errorf("%s may not answer: the plan asks for one of %v", cmp.Or(by.Person, by.Name), from)
 }
@@ -139,15 +135,20 @@ func mayMeet(want release.Approval, by release.Actor) bool {
 func (q *question) escalate(index int) []string {
 	want := &q.wants[index]
 	if len(want.From) > 0 {
-		from := slices.Clone(want.From)
-		for _, who := range want.Escalate.To {
-			if !slices.Contains(from, who) {
-				from = append(from, who)
-			}
-		}
-		want.From = from
+		want.From = joined(want.From, want.Escalate.To)
 	}
 	return want.Escalate.To
+}
+
+// joined are the names of both, each once, in their order.
+func joined(names, more []string) []string {
+	out := slices.Clone(names)
+	for _, name := range more {
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // approve is the phase in which people are asked before the ramp.
@@ -162,7 +163,12 @@ func (r *run) askPeople(ctx workflow.Context, point release.ApprovalPoint) error
 	r.asks++
 	q := newQuestion(r.asks, point, wants, workflow.Now(ctx))
 	r.ask = q
-	defer func() { r.ask = nil }()
+	defer func() {
+		if !q.answered() {
+			r.closing = r.snapshot()
+		}
+		r.ask = nil
+	}()
 	r.noteAsk(release.EntryAsked, fmt.Sprintf("waiting for %d approvals of plan %s", q.count(), r.status.PlanHash[:12]))
 	defer r.wait(fmt.Sprintf("%d approvals", q.count()), q.until)()
 	timers, cancel := workflow.WithCancel(ctx)
@@ -173,16 +179,15 @@ func (r *run) askPeople(ctx workflow.Context, point release.ApprovalPoint) error
 		due := func() bool { return slices.ContainsFunc(nudges, (*nudge).due) }
 		if err := r.await(ctx, func() bool { return q.answered() || expired.IsReady() || due() }); err != nil {
 			q.closed = cmp.Or(q.closed, "no longer asked: "+err.Error())
-			r.closing = r.snapshot()
 			return err
 		}
 		switch {
 		case q.answered():
 			return nil
 		case expired.IsReady():
-			q.closed = "expired: " + q.progress() + " came within " + release.Duration(q.within()).String()
-			r.closing = r.snapshot()
-			return stop(release.Denied, release.CauseExpired, q.progress()+" came within "+release.Duration(q.within()).String())
+			reason := q.progress() + " came within " + release.Duration(q.within()).String()
+			q.closed = "expired: " + reason
+			return stop(release.Denied, release.CauseExpired, reason)
 		}
 		for _, n := range nudges {
 			if n.due() {

@@ -211,6 +211,49 @@ func TestGlassIsBrokenByTwoPeopleAndTheRulesAreAskedAtOnce(t *testing.T) {
 	})
 }
 
+func TestNobodyBlocksOrUndoesBrokenGlass(t *testing.T) {
+	eve := release.Actor{Name: "eve", Source: "api"}
+	inScene(t, func(s *scene) {
+		s.live()
+		// The rules let managers break glass; eve is none. What holds is lifted while glass is broken.
+		s.world.Rules.Answer(func(_ context.Context, q release.Question) (release.Decision, error) {
+			glass := q.BreakGlass
+			manager := func(a *release.Actor) bool { return a != nil && slices.Contains(a.Groups, "release-managers") }
+			broken := glass != nil && manager(&glass.By) && manager(glass.Second)
+			d := release.Decision{Gate: q.Gate, Allow: true}
+			switch {
+			case q.Breaking && !broken:
+				d.Allow, d.Deny = false, []release.Denial{{Code: "break_glass.not_allowed", Message: "eve may not"}}
+			case q.Gate == release.GateStep && q.Step.To >= 2000 && !broken:
+				d.Allow, d.Deny = false, []release.Denial{{Code: "freeze.open", Message: "holidays", Hold: true}}
+			}
+			return d, nil
+		})
+		r := s.begin(2, v2)
+		var refused []string
+		tell := func(at string, after time.Duration, by release.Actor) {
+			r.on(at, after, func() {
+				r.refused = map[string]string{}
+				r.tell(workflows.UpdateBreakGlass, release.Instruction{By: by, Comment: "people cannot pay"})
+				r.env.RegisterDelayedCallback(func() { refused = append(refused, r.refused[workflows.UpdateBreakGlass]) }, time.Second)
+			})
+		}
+		const held = "decide step in a to 20%: deny"
+		tell(held, 5*time.Second, eve)
+		tell(held, 10*time.Second, bert)
+		tell(held, 15*time.Second, cleo)
+		// Once it is broken, another's word takes nothing back.
+		tell("weight web in b: 20%", time.Second, eve)
+		r.end(release.Completed)
+		if len(refused) != 4 || refused[0] != "" || !strings.Contains(refused[1], "kept as the first") || refused[2] != "" || refused[3] != "" {
+			t.Errorf("refusals %q, want bert's with eve alone", refused)
+		}
+		if glass := r.status().BreakGlass; glass == nil || glass.By.Name != "bert" || glass.Second == nil || glass.Second.Name != "cleo" {
+			t.Errorf("broken by %+v, want bert and cleo", glass)
+		}
+	})
+}
+
 func TestFreezeThatOpensInTheMiddleOfAStepTakesItBackWhereTheManifestSaysSo(t *testing.T) {
 	for _, c := range []struct {
 		freeze release.FreezeAction

@@ -23,8 +23,7 @@ const changeFreezeInStep = "2026-11-27-freeze-in-a-step"
 // revertOnFreeze looks for freezes from the first step on until the cutover, also in pauses and while people are asked, and
 // stops the release when one has opened. Only for manifests that say revert: hold and finish do nothing before the next step.
 func (r *run) revertOnFreeze(ctx workflow.Context) {
-	if r.unguard != nil || r.plan.Freeze != release.RevertFreeze ||
-		workflow.GetVersion(ctx, changeFreezeInStep, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+	if r.unguard != nil || r.plan.Freeze != release.RevertFreeze || !changed(ctx, changeFreezeInStep) {
 		return
 	}
 	ctx, r.unguard = workflow.WithCancel(ctx)

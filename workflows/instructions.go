@@ -192,19 +192,20 @@ func (r *run) mayBreakGlass(in release.Instruction) error {
 	if strings.TrimSpace(in.Comment) == "" {
 		return errors.New("a rule is broken for a reason: say which, as the comment")
 	}
-	if glass := r.status.BreakGlass; glass != nil && glass.Second == nil && glass.By.Same(in.By) {
-		return fmt.Errorf("%s has said so already: a second person has to", glass.By.Name)
+	if r.glass != nil && r.glass.By.Same(in.By) {
+		return fmt.Errorf("%s has said so already: a second person has to", r.glass.By.Name)
 	}
 	return nil
 }
 
 // takeBreakGlass keeps the word of the first person. With that of a second, and when the rules let the two, the rules
-// are told of both from then on, and lift what they may lift. When they do not let the two, or the glass was broken
-// before, the word is kept as a first one: nobody can block the others.
+// are told of both from then on, and lift what they may lift. When they do not let the two, the second's word is kept as
+// a first one: nobody can block the others. Glass that is broken stays so until another two break it anew.
 func (r *run) takeBreakGlass(ctx workflow.Context, in release.Instruction) (string, error) {
-	first := r.status.BreakGlass
-	if first == nil || first.Second != nil {
-		return r.wantGlass(in), nil
+	first := r.glass
+	if first == nil {
+		r.wantGlass(in)
+		return "noted; it counts when a second person says so too", nil
 	}
 	glass := *first
 	glass.Second = &in.By
@@ -213,26 +214,27 @@ func (r *run) takeBreakGlass(ctx workflow.Context, in release.Instruction) (stri
 	if may := r.mayBreakGlass(in); may != nil {
 		return "", may
 	}
-	if r.status.BreakGlass != first {
+	if r.glass != first {
 		return "", errors.New("somebody else has said so meanwhile: look at it again")
 	}
 	if err != nil {
 		r.wantGlass(in)
 		return "", fmt.Errorf("%w; your word is kept as the first, and another person can be the second", err)
 	}
-	r.status.BreakGlass = &glass
-	r.broken++
+	r.glass, r.status.BreakGlass = nil, &glass
 	r.noteOf(release.EntryGlass, "glass broken by "+glass.By.String()+" and "+in.By.String()+": the rules lift what they may lift", glass.Reason, in.Comment)
 	r.show()
 	return "the glass is broken; the rules are asked again", nil
 }
 
-// wantGlass keeps a first person's word.
-func (r *run) wantGlass(in release.Instruction) string {
-	r.status.BreakGlass = &release.BreakGlass{By: in.By, Reason: in.Comment, At: in.At}
+// wantGlass keeps a first person's word. It is shown, and the rules are told, unless glass is broken already.
+func (r *run) wantGlass(in release.Instruction) {
+	r.glass = &release.BreakGlass{By: in.By, Reason: in.Comment, At: in.At}
+	if shown := r.status.BreakGlass; shown == nil || shown.Second == nil {
+		r.status.BreakGlass = r.glass
+	}
 	r.noteOf(release.EntryGlass, in.By.String()+" wants a rule broken, and a second person has to say so too", in.Comment)
 	r.show()
-	return "noted; it counts when a second person says so too"
 }
 
 // stopBy stops the release at a person's word.

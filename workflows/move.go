@@ -69,7 +69,7 @@ func (r *run) mayMove(ctx workflow.Context, gate release.Gate, unit string, to r
 	}
 	for {
 		_, allowed, err := r.allow(ctx, gate, &release.StepChange{Unit: unit, From: r.units[unit], To: to}, r.unwatched)
-		if err != nil || !allowed || !r.status.Paused || !r.pauseHoldsTheMove(ctx) {
+		if err != nil || !allowed || !r.status.Paused || !changed(ctx, changePauseHolds) {
 			return allowed, err
 		}
 		// Somebody paused while the rules were asked: they were told that the weight stays.
@@ -79,20 +79,21 @@ func (r *run) mayMove(ctx workflow.Context, gate release.Gate, unit string, to r
 	}
 }
 
+// changed says whether a change is in force for the release. One that was under way before it goes on as it was.
+func changed(ctx workflow.Context, change string) bool {
+	return workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) != workflow.DefaultVersion
+}
+
 // changePauseHolds is from 2026-11-27: a pause that comes while the rules are asked about a move holds the move. It can
 // go once no release from before is under way.
 const changePauseHolds = "2026-11-27-pause-holds-the-move"
-
-func (r *run) pauseHoldsTheMove(ctx workflow.Context) bool {
-	return workflow.GetVersion(ctx, changePauseHolds, workflow.DefaultVersion, 1) != workflow.DefaultVersion
-}
 
 // allow asks the rules until they allow it, waiting while they hold it. It is false when there is
 // nothing left to allow.
 func (r *run) allow(ctx workflow.Context, gate release.Gate, step *release.StepChange, moot func() bool) (release.Decision, bool, error) {
 	waited := false
 	for pause := askFirst; ; pause = min(2*pause, askLast) {
-		broken := r.broken
+		glass := r.status.BreakGlass
 		decision, err := r.decide(ctx, gate, step, nil)
 		if err != nil {
 			return decision, false, err
@@ -108,7 +109,7 @@ func (r *run) allow(ctx workflow.Context, gate release.Gate, step *release.StepC
 			return decision, false, reverted(decision.Deny[i])
 		}
 		r.sayHeld(ctx, &waited, decision)
-		again := func() bool { return moot() || r.broken != broken }
+		again := func() bool { return moot() || r.status.BreakGlass != glass }
 		if err := r.waitOut(ctx, decision, pause, again); err != nil || moot() {
 			return decision, false, err
 		}
@@ -127,13 +128,9 @@ func reverted(freeze release.Denial) *stopped {
 // from before have no such entries. It can go once no release from before is under way.
 const changeHoldsAreTold = "2026-11-27-holds-are-told"
 
-func (r *run) holdsAreTold(ctx workflow.Context) bool {
-	return workflow.GetVersion(ctx, changeHoldsAreTold, workflow.DefaultVersion, 1) != workflow.DefaultVersion
-}
-
 // sayHeld tells once that the rules hold the release.
 func (r *run) sayHeld(ctx workflow.Context, told *bool, decision release.Decision) {
-	if *told || !r.holdsAreTold(ctx) {
+	if *told || !changed(ctx, changeHoldsAreTold) {
 		return
 	}
 	*told = true

@@ -46,8 +46,8 @@ type run struct {
 	pressed []string
 	// unguard ends the look for freezes; nil before the first step, and where the manifest does not want it.
 	unguard workflow.CancelFunc
-	// broken counts what people have said about breaking a rule: a wait for the rules ends with it.
-	broken int
+	// glass is the word of a first person that a rule is to be broken, until there is a second.
+	glass *release.BreakGlass
 	// promotable says that a step or the watch is under way, promoted that somebody has ended it.
 	promotable, promoted bool
 	// sealed says that the release is being completed: the predecessor goes, and nothing stops it now.

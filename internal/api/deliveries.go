@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,10 +52,14 @@ func (s *Server) listDeliveries(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	limit, limitErr := number(values, "limit", usualDeliveries, mostDeliveries)
-	dead, deadErr := flag(values, "dead")
-	if err := errors.Join(limitErr, deadErr); err != nil {
-		s.fail(w, r, cmp.Or(limitErr, deadErr))
+	limit, err := number(values, "limit", usualDeliveries, mostDeliveries)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	dead, err := flag(values, "dead")
+	if err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	list, err := s.notifications.Deliveries(r.Context(), dead, limit)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -59,8 +60,10 @@ func (e *Engine) WhatIf(ctx context.Context, spec release.Spec, by release.Actor
 		obliged, notes, err := spec.Oblige(demanded.Obligations)
 		f.out.Notes = notes
 		if err != nil {
-			f.out.Problems = problemsOf(err)
-			return f.out, f.err
+			if !errors.As(err, &f.out.Problems) {
+				return f.out, err
+			}
+			return f.out, nil
 		}
 		spec = obliged
 	}
@@ -71,13 +74,6 @@ func (e *Engine) WhatIf(ctx context.Context, spec release.Spec, by release.Actor
 	}
 	f.ramp()
 	return f.out, f.err
-}
-
-func problemsOf(err error) release.Problems {
-	if problems, ok := err.(release.Problems); ok { //nolint:errorlint // Oblige gives nothing else
-		return problems
-	}
-	return release.Problems{{Message: err.Error()}}
 }
 
 // forecaster asks one question after the other, until one fails.

@@ -16,7 +16,8 @@ const (
 // Facts are what the installation knew beside the release when the rules were asked. They are stored with the
 // question, so that the decision can be had again.
 type Facts struct {
-	// Ramping are the other releases whose traffic is split, or that were allowed to split it and have not ended.
+	// Ramping are the other releases whose traffic is split, or that were allowed to split it and have not ended. They
+	// are told where it matters: at the first weight.
 	Ramping []RampingRelease `json:"ramping,omitempty"`
 	// Freezes are those that people have declared and not lifted.
 	Freezes []Freeze `json:"freezes,omitempty"`

@@ -148,7 +148,7 @@ func (s *Server) Delete(stamp string) {
 	s.messages = slices.DeleteFunc(s.messages, func(m *Message) bool { return m.Stamp == stamp })
 }
 
-type answer map[string]any
+type answer = map[string]any
 
 func refused(why string) answer { return answer{"ok": false, "error": why} }
 
