@@ -266,3 +266,28 @@ func entries(t *testing.T, dir string) []os.DirEntry {
 	}
 	return found
 }
+
+func TestTheChangesSinceTheNewestOfWhatIsStableAreShown(t *testing.T) {
+	const here, older = "here", "older"
+	for name, c := range map[string]struct {
+		since []string
+		want  int
+	}{
+		"nothing is stable":                                {nil, 1},
+		"all is of an older commit":                        {[]string{older}, 1},
+		"a part is of this commit, and is listed first":    {[]string{here, older}, 0},
+		"a part is of this commit, and is listed the last": {[]string{older, here}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world := activitiestest.New(1, "a")
+			lane := release.Lane{Tenant: "demo", Application: "hello", Environment: "production"}
+			world.Source.Push(here, activitiestest.Commit{Spec: release.Spec{Lane: lane}})
+			source := &activities.Source{Repositories: world.Source, Manifest: world.Source.Manifest, Units: []string{"a"}}
+			got, err := do[activities.ResolveResult](t, source, "Resolve",
+				activities.ResolveInput{Request: release.Request{Lane: lane, Commit: here}, Since: c.since})
+			if err != nil || len(got.Commits) != c.want || len(got.Authors) != c.want {
+				t.Errorf("changes %+v of %+v, error %v, want %d", got.Commits, got.Authors, err, c.want)
+			}
+		})
+	}
+}

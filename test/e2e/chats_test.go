@@ -96,7 +96,7 @@ func TestPeopleDecideInSlackAndDingTalk(t *testing.T) {
 	if got := approvers(asked.Status()); !slices.Equal(got, []string{"ada"}) {
 		t.Errorf("approved by %v, want ada once", got)
 	}
-	track := c.card(t)
+	track := c.card(t, asked.ID.String())
 	c.click(t, track, "staff-ada")
 	c.click(t, track, "staff-mallory")
 	if got := approvers(asked.Status()); !slices.Equal(got, []string{"ada"}) {
@@ -202,15 +202,18 @@ func (c chats) forge(t *testing.T, user string, m slacktest.Message) {
 	c.press(t, user, p, "the answer is for plan 000000000000")
 }
 
-// card is the card in DingTalk that asks.
-func (c chats) card(t *testing.T) (track string) {
+// card is the card in DingTalk that asks about a release, among those that only tell.
+func (c chats) card(t *testing.T, about string) (track string) {
 	t.Helper()
 	c.Eventually("a card in DingTalk", func() error {
-		for found := range c.ding.Cards() {
-			track = found
-			return nil
+		cards := c.ding.Cards()
+		for found, card := range cards {
+			if strings.HasPrefix(card.Params["question"], about+" ") {
+				track = found
+				return nil
+			}
 		}
-		return fmt.Errorf("there is no card")
+		return fmt.Errorf("%d cards, none of which asks about %s", len(cards), about)
 	})
 	return track
 }
@@ -258,7 +261,7 @@ func (c chats) recorded(t *testing.T, about string) {
 	}
 	for _, want := range [][]string{
 		{"approve", "U0000MALLORY", "=> ", "people.yaml"}, {"approve", `"person":"cleo"`, "may not answer"}, {"approve", `"person":"ada"`, "=> "},
-		{"approve", `"person":"bert"`, "the answer is for plan 000000000000"}, {"approve", "staff-mallory", "people.yaml"}, {"approve", `"person":"bert"`, "=> "}, {"reject", `"person":"ada"`, "=> "},
+		{"approve", `"person":"bert"`, "the answer is for plan 000000000000"}, {"approve", "staff-ada", "has approved already"}, {"approve", "staff-mallory", "people.yaml"}, {"approve", `"person":"bert"`, "=> "}, {"reject", `"person":"ada"`, "=> "},
 	} {
 		if !slices.ContainsFunc(all, func(record string) bool {
 			return !slices.ContainsFunc(want, func(text string) bool { return !strings.Contains(record, text) })
