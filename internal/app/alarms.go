@@ -11,7 +11,6 @@ import (
 	"github.com/skyisland/skyisland/internal/config"
 	"github.com/skyisland/skyisland/internal/gateway"
 	"github.com/skyisland/skyisland/internal/gateway/admin"
-	"github.com/skyisland/skyisland/internal/notify/router"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -131,7 +130,7 @@ func (a *alarms) follow(ctx context.Context, event alarm.Event) {
 			id = release.ID{Lane: lane}
 		}
 	}
-	entry := release.Entry{At: event.At, Kind: router.EventAlarm, Message: event.Sentence}
+	entry := release.Entry{At: event.At, Kind: release.EntryAlarm, Message: event.Sentence}
 	if err := a.keep(ctx, name, id, entry); err != nil {
 		a.warn("alarm not told", "alarm", event.Rule.Name, "error", err)
 	}

@@ -2,12 +2,8 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -21,6 +17,7 @@ import (
 	"github.com/skyisland/skyisland/internal/notify/router"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/internal/store"
+	"github.com/skyisland/skyisland/internal/store/storetest"
 )
 
 // onEachStore runs a test on a new database of each kind there is, opened twice where two programs can share it.
@@ -39,32 +36,8 @@ func onEachStore(t *testing.T, test func(t *testing.T, one, other *store.Store))
 		test(t, s, s)
 	})
 	t.Run("postgres", func(t *testing.T) {
-		dsn := os.Getenv("SKYISLAND_TEST_POSTGRES")
-		if dsn == "" {
-			t.Skip("SKYISLAND_TEST_POSTGRES names no database")
-		}
-		u, err := url.Parse(dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		db, err := sql.Open("pgx", dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		schema := "skyisland_test_" + strings.ToLower(rand.Text())
-		if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if _, err := db.ExecContext(context.Background(), "DROP SCHEMA "+schema+" CASCADE"); err != nil {
-				t.Error(err)
-			}
-			db.Close()
-		})
-		query := u.Query()
-		query.Set("search_path", schema)
-		u.RawQuery = query.Encode()
-		test(t, open(t, u.String()), open(t, u.String()))
+		dsn := storetest.Schema(t)
+		test(t, open(t, dsn), open(t, dsn))
 	})
 }
 
@@ -178,7 +151,7 @@ func TestAProgramThatDiesAfterItSentIsFollowedByOneThatSendsAgain(t *testing.T) 
 		channels := map[string]notify.Channel{"room": &channeltest.Channel{Taken: func(s channeltest.Sent) { taken <- s }}}
 		rules := []router.Rule{{To: []string{"room:a"}}}
 		clock := &testClock{}
-		if err := one.AddOutbox(t.Context(), "alarm 1", release.ID{}, release.Entry{At: testEpoch, Kind: router.EventAlarm, Message: "it burns"}); err != nil {
+		if err := one.AddOutbox(t.Context(), "alarm 1", release.ID{}, release.Entry{At: testEpoch, Kind: release.EntryAlarm, Message: "it burns"}); err != nil {
 			t.Fatal(err)
 		}
 		first := killed{outbox{one}, make(chan struct{})}
@@ -210,7 +183,7 @@ func TestAFreezeIsToldToWhoeverHearsOfOneOfItsApplications(t *testing.T) {
 		taken := make(chan channeltest.Sent, 10)
 		channels := map[string]notify.Channel{"room": &channeltest.Channel{Taken: func(s channeltest.Sent) { taken <- s }}}
 		rules := []router.Rule{
-			{To: []string{"room:ours"}, Tenants: []string{"demo"}, Applications: []string{"hello"}, Events: []release.EntryKind{router.EventFreeze}},
+			{To: []string{"room:ours"}, Tenants: []string{"demo"}, Applications: []string{"hello"}, Events: []release.EntryKind{release.EntryFreeze}},
 			{To: []string{"room:theirs"}, Tenants: []string{"other"}},
 		}
 		ada := release.Actor{Name: "ada"}

@@ -87,3 +87,13 @@ func findShort(ctx context.Context, c *client.Client, name string) (release.ID, 
 		return release.ID{}, notFound("there is no release %q", name)
 	}
 }
+
+// about is the server that the command speaks to, and the release that it is about.
+func (p *program) about(ctx context.Context, name string) (*client.Client, release.ID, error) {
+	c, err := p.client()
+	if err != nil {
+		return nil, release.ID{}, err
+	}
+	id, err := find(ctx, c, name)
+	return c, id, err
+}

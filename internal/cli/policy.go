@@ -53,11 +53,7 @@ func (p *program) policyExplain() *cobra.Command {
 		Use: "explain [RELEASE]", Short: "Show what the rules answered to a release, and why", Args: between(0, 1),
 		Long: "Shows each decision on a release: the gate, the answer, every reason against and what was demanded.\n\n" + releaseHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.client()
-			if err != nil {
-				return err
-			}
-			id, err := find(cmd.Context(), c, first(args))
+			c, id, err := p.about(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}

@@ -47,11 +47,7 @@ func (p *program) answer(cmd *cobra.Command, name string, a answer) error {
 	if a.plan != "" && len(a.plan) < leastPlan {
 		return usage("--plan %q: give at least the first %d digits of the hash", a.plan, leastPlan)
 	}
-	c, err := p.client()
-	if err != nil {
-		return err
-	}
-	id, err := find(cmd.Context(), c, name)
+	c, id, err := p.about(cmd.Context(), name)
 	if err != nil {
 		return err
 	}

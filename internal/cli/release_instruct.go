@@ -26,11 +26,7 @@ func (p *program) releaseInstruct(what dispatch.Instruction, short string) *cobr
 	cmd := &cobra.Command{
 		Use: string(what) + " RELEASE", Short: short, Long: short + ".\n\n" + releaseHelp, Args: between(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.client()
-			if err != nil {
-				return err
-			}
-			id, err := find(cmd.Context(), c, args[0])
+			c, id, err := p.about(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -18,11 +18,7 @@ func (p *program) releaseShow() *cobra.Command {
 		Use: "show [RELEASE]", Short: "Show how a release is; the newest by default", Args: between(0, 1),
 		Long: "Shows how a release is; the newest by default.\n\n" + releaseHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.client()
-			if err != nil {
-				return err
-			}
-			id, err := find(cmd.Context(), c, first(args))
+			c, id, err := p.about(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}

@@ -24,11 +24,7 @@ func (p *program) releaseWatch() *cobra.Command {
 			"change is a line, and with --output json each change is the whole status on one line. The exit code tells how the\n" +
 			"release ended. Interrupting it leaves the release as it is.\n\n" + releaseHelp + "\n\n" + exitHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := p.client()
-			if err != nil {
-				return err
-			}
-			id, err := find(cmd.Context(), c, first(args))
+			c, id, err := p.about(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}

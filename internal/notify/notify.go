@@ -7,7 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -21,6 +24,32 @@ const (
 	Warning  Severity = "warning"
 	Critical Severity = "critical"
 )
+
+// Mark is what stands before a title where the severity matters; empty for what is only said.
+func (s Severity) Mark() string {
+	switch s {
+	case Critical:
+		return "🔴 "
+	case Warning:
+		return "🟠 "
+	default:
+		return ""
+	}
+}
+
+// OneLine is a text as one line without what a terminal or a chat would act on by itself: control characters and those
+// that turn the direction of writing.
+func OneLine(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError:
+			return -1
+		}
+		return r
+	}, text))
+}
 
 // Notice is one thing people are told.
 type Notice struct {

@@ -94,7 +94,13 @@ const (
 	EntryEnded   EntryKind = "ended"
 )
 
-// EntryKinds are all of them, in the order people learn them.
+// EntryAlarm and EntryFreeze are what is told and is no part of a release's story.
+const (
+	EntryAlarm  EntryKind = "alarm"
+	EntryFreeze EntryKind = "freeze"
+)
+
+// EntryKinds are all of a release's story, in the order people learn them.
 func EntryKinds() []EntryKind {
 	return []EntryKind{
 		EntryPhase, EntryStep, EntryAsked, EntryReminded, EntryEscalated, EntryAnswered, EntryClosed, EntryHeld, EntryFreed,

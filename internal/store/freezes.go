@@ -15,9 +15,6 @@ import (
 // mostFreezes is how many freezes there may be at a time: each of them is put before the rules at every question.
 const mostFreezes = 100
 
-// freezeEntry is the kind of what is told of freezes, which are no part of a release's story.
-const freezeEntry release.EntryKind = "freeze"
-
 // ErrTooManyFreezes is returned for a freeze when there are 100 already.
 var ErrTooManyFreezes = errors.New("there are too many freezes: lift some that are no longer needed")
 
@@ -72,7 +69,7 @@ func saveFreezeNotice(ctx context.Context, tx *sqlx.Tx, freeze release.Freeze, w
 		return "" // all of them, or several: it is told to whoever hears of any
 	}
 	about := release.ID{Lane: release.Lane{Tenant: only(freeze.Tenants), Application: only(freeze.Applications), Environment: only(freeze.Environments)}}
-	return saveOutbox(ctx, tx, "freeze/"+freeze.ID+what, about, release.Entry{At: at, Kind: freezeEntry, Message: message})
+	return saveOutbox(ctx, tx, "freeze/"+freeze.ID+what, about, release.Entry{At: at, Kind: release.EntryFreeze, Message: message})
 }
 
 // Freezes are those that have not ended at a time and nobody has lifted, oldest first.

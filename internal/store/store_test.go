@@ -2,10 +2,7 @@ package store_test
 
 import (
 	"context"
-	"crypto/rand"
-	"database/sql"
 	"errors"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,10 +12,8 @@ import (
 
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/internal/store"
+	"github.com/skyisland/skyisland/internal/store/storetest"
 )
-
-// postgresEnv names a PostgreSQL database, as a postgres:// URL, in which the tests may make schemas.
-const postgresEnv = "SKYISLAND_TEST_POSTGRES"
 
 // database opens the same database again and again.
 type database func(t *testing.T) *store.Store
@@ -29,7 +24,7 @@ func onEach(t *testing.T, test func(t *testing.T, open database)) {
 		test(t, opener(filepath.Join(t.TempDir(), "store.db")))
 	})
 	t.Run("postgres", func(t *testing.T) {
-		test(t, opener(newSchema(t)))
+		test(t, opener(storetest.Schema(t)))
 	})
 }
 
@@ -47,37 +42,6 @@ func opener(dsn string) database {
 		})
 		return s
 	}
-}
-
-// newSchema is the URL of an empty schema, which goes with the test.
-func newSchema(t *testing.T) string {
-	t.Helper()
-	dsn := os.Getenv(postgresEnv)
-	if dsn == "" {
-		t.Skip(postgresEnv + " names no database")
-	}
-	u, err := url.Parse(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("pgx", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema := "skyisland_test_" + strings.ToLower(rand.Text())
-	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := db.ExecContext(context.Background(), "DROP SCHEMA "+schema+" CASCADE"); err != nil {
-			t.Error(err)
-		}
-		db.Close()
-	})
-	query := u.Query()
-	query.Set("search_path", schema)
-	u.RawQuery = query.Encode()
-	return u.String()
 }
 
 // at is a moment with all the digits a store keeps, in a zone it does not.
@@ -125,7 +89,7 @@ func TestProgramsThatStartTogetherAllGetTheSchema(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			dsn := filepath.Join(t.TempDir(), "store.db")
 			if kind == "postgres" {
-				dsn = newSchema(t)
+				dsn = storetest.Schema(t)
 			}
 			var wait sync.WaitGroup
 			for range 4 {

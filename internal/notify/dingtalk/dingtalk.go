@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/skyisland/skyisland/internal/notify"
+	"github.com/skyisland/skyisland/internal/notify/once"
 	"github.com/skyisland/skyisland/internal/notify/webhook"
 )
 
@@ -76,7 +77,7 @@ type Channel struct {
 	robots  map[string]*robot
 	openAPI *openAPI
 	client  *http.Client
-	seen    *memory
+	seen    *once.Memory
 }
 
 // New checks the options; nothing is asked of DingTalk yet.
@@ -110,7 +111,7 @@ func New(o Options) (*Channel, error) {
 		}
 		*address = strings.TrimSuffix(*address, "/")
 	}
-	c := &Channel{options: o, robots: map[string]*robot{}, client: webhook.NewClient(), seen: newMemory(o.Now)}
+	c := &Channel{options: o, robots: map[string]*robot{}, client: webhook.NewClient(), seen: once.New(o.Now)}
 	for name, r := range o.Robots {
 		if r.Token == "" || r.Secret == "" {
 			return nil, fmt.Errorf("dingtalk: robot %q needs its token and its secret: switch on signing in the robot's security settings", name)

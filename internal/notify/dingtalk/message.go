@@ -57,7 +57,7 @@ func (c *Channel) written(ctx context.Context, data []byte) (any, error) {
 
 // hear does what a message says and answers in its conversation. Without proof of who wrote it, it may only ask.
 func (c *Channel) hear(ctx context.Context, m message, proven bool) {
-	if !c.seen.first(m.ID) {
+	if !c.seen.First(m.ID) {
 		return
 	}
 	text := c.obey(ctx, m, proven)

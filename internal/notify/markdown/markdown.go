@@ -6,7 +6,6 @@ package markdown
 import (
 	"net/url"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/skyisland/skyisland/internal/notify"
@@ -18,22 +17,8 @@ const mostLink = 600
 // Text is a text as one line that means nothing to a chat, cut to so many bytes. There is no escaping that all
 // clients honour, so what would begin a link or a tag is replaced by what looks alike.
 func Text(s string, most int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == '<':
-			return '＜'
-		case r == '[':
-			return '［'
-		case r == ']':
-			return '］'
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError:
-			return -1
-		}
-		return r
-	}, s)
-	return Cut(strings.TrimSpace(s), most)
+	s = strings.NewReplacer("<", "＜", "[", "［", "]", "］").Replace(notify.OneLine(s))
+	return Cut(s, most)
 }
 
 // Cut cuts a text to so many bytes without splitting a character; an ellipsis says so.
@@ -74,15 +59,7 @@ const (
 
 // Title is the title of a notice in one line, with its severity where that matters.
 func Title(n notify.Notice) string {
-	title := Text(n.Title, mostTitle)
-	switch n.Severity {
-	case notify.Critical:
-		return "🔴 " + title
-	case notify.Warning:
-		return "🟠 " + title
-	case notify.Info:
-	}
-	return title
+	return n.Severity.Mark() + Text(n.Title, mostTitle)
 }
 
 // Body is what a notice says below its title, in at most so many bytes; what does not fit is left out, and a line

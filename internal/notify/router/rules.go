@@ -58,14 +58,10 @@ func (r Rule) Check(channels []string) error {
 	return nil
 }
 
-// The events that are not of a release's story.
-const (
-	EventAlarm  release.EntryKind = "alarm"
-	EventFreeze release.EntryKind = "freeze"
-)
-
 // Events are all that rules can name.
-func Events() []release.EntryKind { return append(release.EntryKinds(), EventAlarm, EventFreeze) }
+func Events() []release.EntryKind {
+	return append(release.EntryKinds(), release.EntryAlarm, release.EntryFreeze)
+}
 
 func list(events []release.EntryKind) string {
 	out := make([]string, len(events))
@@ -79,9 +75,9 @@ func list(events []release.EntryKind) string {
 // the rules is critical.
 func SeverityOf(kind release.EntryKind) notify.Severity {
 	switch kind {
-	case release.EntryStopped, release.EntryEscalated, release.EntryLapsed, release.EntryGlass, EventAlarm:
+	case release.EntryStopped, release.EntryEscalated, release.EntryLapsed, release.EntryGlass, release.EntryAlarm:
 		return notify.Critical
-	case release.EntryAsked, release.EntryReminded, release.EntryHeld, release.EntryBlind, release.EntryPaused, EventFreeze:
+	case release.EntryAsked, release.EntryReminded, release.EntryHeld, release.EntryBlind, release.EntryPaused, release.EntryFreeze:
 		return notify.Warning
 	default:
 		return notify.Info

@@ -167,7 +167,7 @@ func samples(kind release.EntryKind) []Event {
 	}
 	least := full
 	least.Details, least.Requester = nil, ""
-	if kind == EventAlarm || kind == EventFreeze {
+	if kind == release.EntryAlarm || kind == release.EntryFreeze {
 		least = Event{Kind: kind, Message: full.Message, At: full.At}
 	}
 	return []Event{full, least}

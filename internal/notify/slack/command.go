@@ -42,7 +42,7 @@ func (c *Channel) commanded(said command) (answer any, err error) {
 	delivery := nameOf("command", trigger, said.User, said.Text)
 	word.ID, word.Source, word.At = "slack:"+delivery[:32], source, c.options.Now()
 	word.User, word.Called = said.User, called(said.UserName, said.User)
-	if !c.seen.first("command " + delivery) {
+	if !c.seen.First("command " + delivery) {
 		return nil, nil
 	}
 	taken := c.begin(func(ctx context.Context) {
@@ -55,7 +55,7 @@ func (c *Channel) commanded(said command) (answer any, err error) {
 		c.respond(ctx, to, sentence(reply))
 	})
 	if !taken {
-		c.seen.forget("command " + delivery)
+		c.seen.Forget("command " + delivery)
 		return c.private("Too much is going on just now, so nothing was done. Please write it again in a moment."), nil
 	}
 	return nil, nil

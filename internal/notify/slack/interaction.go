@@ -109,7 +109,7 @@ func (c *Channel) clicked(i interaction) error {
 		return errForeign
 	}
 	delivery := "click " + i.TriggerID
-	if !c.seen.first(delivery) {
+	if !c.seen.First(delivery) {
 		return nil
 	}
 	taken := c.begin(func(ctx context.Context) {
@@ -125,7 +125,7 @@ func (c *Channel) clicked(i interaction) error {
 		}
 	})
 	if !taken {
-		c.seen.forget(delivery)
+		c.seen.Forget(delivery)
 		return errBusy
 	}
 	return nil
@@ -218,7 +218,7 @@ func (c *Channel) submitted(i interaction) (answer any, err error) {
 		return refusal("Say why, so that whoever asked knows what to do."), nil
 	}
 	delivery := "form " + i.View.ID
-	if !c.seen.first(delivery) {
+	if !c.seen.First(delivery) {
 		return nil, nil
 	}
 	word := notify.Word{
@@ -239,7 +239,7 @@ func (c *Channel) submitted(i interaction) (answer any, err error) {
 		c.respond(ctx, to, sentence(reply))
 	})
 	if !taken {
-		c.seen.forget(delivery)
+		c.seen.Forget(delivery)
 		return refusal("Too much is going on just now. Please try again in a moment."), nil
 	}
 	return nil, nil

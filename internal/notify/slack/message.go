@@ -75,14 +75,7 @@ func titleOf(n notify.Notice) string {
 	if title == "" {
 		title = "Sky Island" // an empty one is refused
 	}
-	switch n.Severity {
-	case notify.Critical:
-		return "🔴 " + title
-	case notify.Warning:
-		return "🟠 " + title
-	case notify.Info:
-	}
-	return title
+	return n.Severity.Mark() + title
 }
 
 var memberForm = regexp.MustCompile(`^[USW][A-Z0-9]{1,20}$`)

@@ -104,13 +104,13 @@ func (c *Channel) say(ctx context.Context, target string, thread notify.Thread, 
 // post puts a message into a conversation, as a reply where the release has a thread.
 func (c *Channel) post(ctx context.Context, target string, thread place, n notify.Notice, m message) (place, error) {
 	key := target + " " + n.ID
-	began, tried := c.unsure.since(key)
+	began, tried := c.unsure.Since(key)
 	if !tried {
 		began = n.At
 	}
 	if tried || c.options.Now().Sub(n.At) > waited {
 		if found, ok := c.find(ctx, target, thread, n.ID, began); ok {
-			c.unsure.forget(key)
+			c.unsure.Forget(key)
 			return found, nil
 		}
 	}
@@ -133,12 +133,12 @@ func (c *Channel) post(ctx context.Context, target string, thread place, n notif
 		return c.post(ctx, target, place{}, n, m) // the thread is gone, and the news is not
 	}
 	if unanswered(err) {
-		c.unsure.first(key)
+		c.unsure.First(key)
 	}
 	if err != nil {
 		return place{}, c.judge(err)
 	}
-	c.unsure.forget(key)
+	c.unsure.Forget(key)
 	at := parsePlace(place{posted, stamp}.String())
 	if at == (place{}) {
 		return place{}, errors.New("the answer does not say where the message is")

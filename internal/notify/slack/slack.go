@@ -18,6 +18,7 @@ import (
 	goslack "github.com/slack-go/slack"
 
 	"github.com/skyisland/skyisland/internal/notify"
+	"github.com/skyisland/skyisland/internal/notify/once"
 	"github.com/skyisland/skyisland/internal/notify/webhook"
 )
 
@@ -76,8 +77,8 @@ type Channel struct {
 	options Options
 	api     *goslack.Client
 	client  *http.Client
-	seen    *memory // deliveries, so that one that comes twice is one word
-	unsure  *memory // messages whose posting was not answered
+	seen    *once.Memory // deliveries, so that one that comes twice is one word
+	unsure  *once.Memory // messages whose posting was not answered
 	pause   *pause
 	work    work
 }
@@ -125,7 +126,7 @@ func New(o Options) (*Channel, error) {
 		return nil, fmt.Errorf("slack: %w", errors.Join(wrong...))
 	}
 	o.APIURL = strings.TrimSuffix(o.APIURL, "/") + "/"
-	c := &Channel{options: o, client: webhook.NewClient(), seen: newMemory(o.Now), unsure: newMemory(o.Now), pause: &pause{now: o.Now}}
+	c := &Channel{options: o, client: webhook.NewClient(), seen: once.New(o.Now), unsure: once.New(o.Now), pause: &pause{now: o.Now}}
 	c.api = goslack.New(string(o.BotToken), goslack.OptionAppLevelToken(string(o.AppToken)),
 		goslack.OptionAPIURL(o.APIURL), goslack.OptionHTTPClient(bounded{c.client}))
 	return c, nil

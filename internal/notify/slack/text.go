@@ -3,9 +3,9 @@ package slack
 import (
 	"net/url"
 	"strings"
-	"unicode"
 	"unicode/utf16"
-	"unicode/utf8"
+
+	"github.com/skyisland/skyisland/internal/notify"
 )
 
 // The limits of Slack (docs.slack.dev/reference/block-kit/blocks, chat.postMessage). Whether it counts characters or
@@ -28,18 +28,7 @@ const (
 )
 
 // plain is a text as one line without what a terminal or a chat would act on, cut to so many units.
-func plain(s string, most int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError:
-			return -1
-		}
-		return r
-	}, s)
-	return cut(strings.TrimSpace(s), most)
-}
+func plain(s string, most int) string { return cut(notify.OneLine(s), most) }
 
 // quoted is a text as one line of mrkdwn that means itself: it is no mention, no link and no command. It is cut to so
 // many units as they are sent, never within an escaped character.

@@ -1,6 +1,8 @@
 package slack
 
 import (
+	"github.com/skyisland/skyisland/internal/notify/once"
+
 	"slices"
 	"strings"
 	"testing"
@@ -74,7 +76,7 @@ func FuzzInteracted(f *testing.F) {
 	f.Add([]byte(`{"type":"view_submission","user":{"id":"U1"},"view":{"id":"V1","callback_id":"skyisland.answer","private_metadata":"{\"do\":\"approve\",\"q\":\"a/b/c/1 1 x\"}"}}`))
 	f.Add([]byte(`{"type":"block_actions","message":{"blocks":[{"block_id":"skyisland.title","text":3}]}}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		c := &Channel{options: Options{Now: time.Now}, seen: newMemory(time.Now)}
+		c := &Channel{options: Options{Now: time.Now}, seen: once.New(time.Now)}
 		c.work.n = mostWork // nothing is followed: only what is read matters here
 		_, _ = c.interacted(payload)
 		if q, err := parseQuestion(string(payload)); err == nil && q.String() != string(payload) {
@@ -85,28 +87,6 @@ func FuzzInteracted(f *testing.F) {
 			t.Errorf("partsOf = %q, %q, %q", title, answer, more)
 		}
 	})
-}
-
-func TestMemoryForgetsWhatIsOldAndHoldsOnlySoMuch(t *testing.T) {
-	now := time.Unix(1700000000, 0)
-	m := newMemory(func() time.Time { return now })
-	if !m.first("a") || m.first("a") {
-		t.Error("the same thing twice is not noticed")
-	}
-	m.forget("a")
-	if !m.first("a") {
-		t.Error("what was forgotten is known")
-	}
-	now = now.Add(memoryFor + time.Second)
-	if !m.first("a") {
-		t.Error("what is old is known")
-	}
-	for i := range 2 * mostRemembered {
-		m.first(strings.Repeat("x", i%7) + time.Duration(i).String())
-	}
-	if len(m.at) > mostRemembered || len(m.order) > mostRemembered {
-		t.Errorf("it holds %d and %d", len(m.at), len(m.order))
-	}
 }
 
 func TestReceipts(t *testing.T) {
