@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -74,6 +76,8 @@ func readRules(bundle fs.FS) (map[string][]byte, error) {
 func isRule(name string) bool {
 	return path.Ext(name) == ".rego" && !strings.HasSuffix(name, "_test.rego")
 }
+
+func sortedNames(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }
 
 // digestOf names files and their contents.
 func digestOf(files map[string][]byte) [sha256.Size]byte {

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -264,5 +263,3 @@ func unpack(bundle []byte) (map[string][]byte, error) {
 	}
 	return files, nil
 }
-
-func sortedNames(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }
