@@ -61,7 +61,7 @@ test: ## run all tests; where there is a C compiler, first a pass with the race 
 test-race: ## run the tests of what does not embed the Temporal server with the race detector
 	@.ci/test-race '$(RACE)' '$(TEST_TIMEOUT)'
 
-bench: ## measure what docs/performance.md promises, and print one table; takes about 5 minutes
+bench: ## measure what docs/performance.md promises, and print one table; takes about 6 minutes
 	go test -run '^$$' -bench 'SkyIsland/$(BENCH)' -benchtime 1x ./test/bench $(BENCH_ARGS)
 
 histories: ## record the histories that later workflow code has to replay, when a release of the program is made

@@ -76,6 +76,12 @@ func instant() map[string]any {
 		"Routes": func(context.Context, activities.RouteInput) (activities.RecordResult, error) {
 			return activities.RecordResult{}, nil
 		},
+		"Stable": func(context.Context, activities.StableInput) (activities.RecordResult, error) {
+			return activities.RecordResult{}, nil
+		},
+		"Recall": func(context.Context, activities.RecallInput) (activities.RecallResult, error) {
+			return activities.RecallResult{}, nil
+		},
 		nothingType: func(context.Context) error { return nil },
 	}
 }
