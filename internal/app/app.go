@@ -197,9 +197,7 @@ func (a *App) Handler() http.Handler {
 	if a.chats.slack != nil {
 		mux.Handle("POST "+slackPath, a.chats.slack.Handler())
 	}
-	if a.page != nil {
-		mux.Handle("/approve/", a.page.Handler())
-	}
+	mux.Handle("/approve/", a.page.Handler())
 	mux.Handle("/", a.api.Handler())
 	return mux
 }

@@ -73,14 +73,10 @@ func (a *App) openChats(c config.Config, desk notify.Desk) (chats, error) {
 
 // newNotifier makes the router of what happens to whoever wants to hear of it.
 func (a *App) newNotifier(c config.Config, channels map[string]notify.Channel) (*router.Router, error) {
-	links, err := a.links()
-	if err != nil {
-		return nil, err
-	}
 	options := router.Options{
 		Outbox: outbox{a.store}, Channels: channels, Templates: map[release.EntryKind]router.Template{}, Now: time.Now, Log: a.log,
 		Answer: func(id release.ID, ask release.Ask) string {
-			address, err := links.Sign(id, ask.Number, ask.PlanHash, ask.Until)
+			address, err := a.AnswerLink(id, ask)
 			if err != nil {
 				a.log.Warn("a question goes without a link to answer it", "release", id.String(), "error", err)
 			}

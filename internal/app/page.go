@@ -14,11 +14,8 @@ import (
 // pageKey is the file of the secret that signs the approval page's links, in the data folder.
 const pageKey = "page-key"
 
-// newPage is the approval page; nil without a desk, since nobody would take the answers.
+// newPage is the approval page, whose answers go to a desk.
 func (a *App) newPage(desk notify.Desk) (*page.Page, error) {
-	if desk == nil {
-		return nil, nil //nolint:nilnil // an app without a page is a good app
-	}
 	secret, err := a.pageSecret()
 	if err != nil {
 		return nil, err
