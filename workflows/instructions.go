@@ -57,16 +57,9 @@ func shown(hash string) string {
 
 // takeApproval counts an approval once the rules allow it.
 func (r *run) takeApproval(ctx workflow.Context, in release.Instruction) (string, error) {
-	asked := r.ask
-	if err := r.allowed(ctx, release.GateApprove, in); err != nil {
+	err := r.answerable(ctx, in, r.mayApprove, false)
+	if err != nil {
 		return "", err
-	}
-	// The rules took their time: somebody else may have answered meanwhile, and another question may be open.
-	if err := r.mayApprove(in); err != nil {
-		return "", err
-	}
-	if r.ask != asked {
-		return "", errors.New("the question was closed meanwhile: look at the one that is open")
 	}
 	answer := release.Approved{By: in.By, Comment: in.Comment, At: in.At, Point: r.ask.point}
 	r.ask.answers = append(r.ask.answers, answer)
@@ -80,7 +73,19 @@ func (r *run) takeApproval(ctx workflow.Context, in release.Instruction) (string
 	return message, nil
 }
 
-func (r *run) takeRejection(_ workflow.Context, in release.Instruction) (string, error) {
+// changeRejectionAsked is from 2026-11-27: the rules are asked whether a rejection counts, as they are about an approval.
+// It can go once no release from before is under way.
+const changeRejectionAsked = "2026-11-27-rejection-asked"
+
+// takeRejection stops the release once the rules allow the answer. Who may not answer for them can still abort, which
+// asks nobody: the way back is open to everybody.
+func (r *run) takeRejection(ctx workflow.Context, in release.Instruction) (string, error) {
+	if changed(ctx, changeRejectionAsked) {
+		err := r.answerable(ctx, in, r.mayAnswer, true)
+		if err != nil {
+			return "", fmt.Errorf("%w; abort stops the release and asks no rule", err)
+		}
+	}
 	r.ask.closed = "rejected by " + in.By.String()
 	r.stopBy(release.Denied, release.CauseRejected, "rejected", in)
 	return "rejected; the release stops", nil
@@ -140,7 +145,7 @@ func (r *run) mayPromote(release.Instruction) error {
 // takePromotion ends the step or the watch before its evidence is in, once the rules allow it.
 func (r *run) takePromotion(ctx workflow.Context, in release.Instruction) (string, error) {
 	phase, version := r.status.Phase, r.versions.last
-	if err := r.allowed(ctx, release.GateOverride, in); err != nil {
+	if err := r.allowed(ctx, release.GateOverride, in, nil); err != nil {
 		return "", err
 	}
 	if err := r.mayPromote(in); err != nil {
@@ -209,7 +214,7 @@ func (r *run) takeBreakGlass(ctx workflow.Context, in release.Instruction) (stri
 	}
 	glass := *first
 	glass.Second = &in.By
-	err := r.allowedWith(ctx, release.GateOverride, in, &glass)
+	err := r.allowed(ctx, release.GateOverride, in, func(q *release.Question) { q.BreakGlass, q.Breaking = &glass, true })
 	// The rules took their time: somebody else may have said so meanwhile.
 	if may := r.mayBreakGlass(in); may != nil {
 		return "", may
@@ -244,20 +249,31 @@ func (r *run) stopBy(event release.Event, kind release.CauseKind, what string, i
 	r.interrupt(s)
 }
 
-// allowed asks the rules about a person's instruction.
-func (r *run) allowed(ctx workflow.Context, gate release.Gate, in release.Instruction) error {
-	return r.allowedWith(ctx, gate, in, nil)
+// answerable asks the rules whether an answer counts for the question that is open.
+func (r *run) answerable(ctx workflow.Context, in release.Instruction, may func(release.Instruction) error, rejecting bool) error {
+	asked := r.ask
+	err := r.allowed(ctx, release.GateApprove, in, func(q *release.Question) {
+		q.Point, q.Authors, q.Rejecting = asked.point, r.authors, rejecting
+	})
+	if err != nil {
+		return err
+	}
+	// The rules took their time: somebody else may have answered meanwhile, and another question may be open.
+	if err := may(in); err != nil {
+		return err
+	}
+	if r.ask != asked {
+		return errors.New("the question was closed meanwhile: look at the one that is open")
+	}
+	return nil
 }
 
-// allowedWith is [run.allowed] for an instruction that puts more into the question.
-func (r *run) allowedWith(ctx workflow.Context, gate release.Gate, in release.Instruction, glass *release.BreakGlass) error {
+// allowed asks the rules about a person's instruction, with what fill puts into the question; nil is nothing.
+func (r *run) allowed(ctx workflow.Context, gate release.Gate, in release.Instruction, fill func(*release.Question)) error {
 	decision, err := r.decide(ctx, gate, nil, func(q *release.Question) {
 		q.By, q.Reason = &in.By, in.Comment
-		if glass != nil {
-			q.BreakGlass, q.Breaking = glass, true
-		}
-		if gate == release.GateApprove && r.ask != nil {
-			q.Point, q.Authors = r.ask.point, r.authors
+		if fill != nil {
+			fill(q)
 		}
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -411,4 +412,42 @@ func TestRulesThatCannotBeReadDoNotHoldTheReleaseAsAFreeze(t *testing.T) {
 		r.end(release.Refused)
 		r.cause(release.CausePolicy)
 	})
+}
+
+func TestRulesAreAskedAboutARejection(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		allow bool
+		end   release.Phase
+		kind  release.CauseKind
+	}{
+		{"and allow it", true, release.Refused, release.CauseRejected},
+		{"and deny it: it does not count", false, release.Refused, release.CauseExpired},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inScene(t, func(s *scene) {
+				s.live()
+				s.push(v2, approvalBefore(release.BeforeRamp))
+				if !c.allow {
+					s.deny("team.no", time.Time{}, func(q release.Question) bool { return q.Rejecting })
+				}
+				r := s.begin(2, v2)
+				r.on("note: waiting for 2 approvals", time.Minute, func() {
+					r.tell(workflows.UpdateReject, release.Instruction{By: bert, PlanHash: r.status().PlanHash, Comment: "not today"})
+				})
+				r.end(c.end)
+				r.cause(c.kind)
+				asked := slices.DeleteFunc(s.world.Ledger.Asked(), func(a asked) bool { return a.Question.Gate != release.GateApprove })
+				if len(asked) != 1 {
+					t.Fatalf("the rules were asked %+v, want once", asked)
+				}
+				if q := asked[0].Question; !q.Rejecting || q.By.Name != "bert" || q.Reason != "not today" || q.Point != release.BeforeRamp {
+					t.Errorf("the rules were asked %+v, want bert's rejection", q)
+				}
+				if got := r.refused[workflows.UpdateReject]; !c.allow && (!strings.Contains(got, "team.no: not now") || !strings.Contains(got, "abort")) {
+					t.Errorf("refused with %q, want the rules' reason and the way that is left", got)
+				}
+			})
+		})
+	}
 }

@@ -1,6 +1,9 @@
 package release
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Gate is a transition that a policy is asked about. Rolling back is none: it needs nobody's permission.
 type Gate string
@@ -15,6 +18,12 @@ const (
 	GateStep     Gate = "step"
 	GateCutover  Gate = "cutover"
 	GateOverride Gate = "override"
+)
+
+// The gates that are of no release: a person declares a freeze, or lifts one.
+const (
+	GateFreeze Gate = "freeze"
+	GateLift   Gate = "lift"
 )
 
 // Question is what a policy is asked: the whole of its input. Its JSON is version 1 of the input
@@ -36,6 +45,8 @@ type Question struct {
 	Reason string `json:"reason,omitempty"`
 	// Breaking says, at an override, that By wants the rules broken that BreakGlass is about, and does not promote.
 	Breaking bool `json:"breaking,omitempty"`
+	// Rejecting says, at an approval, that By answers with a no.
+	Rejecting bool `json:"rejecting,omitempty"`
 	// Point is, at an approval, what people are asked before; Authors are who wrote the change, as the directory
 	// knows them.
 	Point    ApprovalPoint `json:"point,omitempty"`
@@ -47,10 +58,20 @@ type Question struct {
 	Approvals []Approved `json:"approvals,omitempty"`
 	// BreakGlass is set once somebody wants a rule broken; it counts when it has a second.
 	BreakGlass *BreakGlass `json:"break_glass,omitempty"`
+	// Freeze is what a person wants to declare or lift, at the gates of those names, which are of no release.
+	Freeze *Freeze `json:"freeze,omitempty"`
 	// Facts are what the installation knows beside the release.
 	Facts *Facts `json:"facts,omitempty"`
 	// At is the clock; rules have no other.
 	At time.Time `json:"at"`
+}
+
+// About names what the question is about: the release, or the freeze.
+func (q Question) About() string {
+	if q.Freeze != nil {
+		return "freeze " + q.Freeze.ID
+	}
+	return "release " + q.Release.String()
 }
 
 // QuestionVersion is the version of [Question]'s JSON.
@@ -96,6 +117,18 @@ type Denial struct {
 	Until *time.Time `json:"until,omitempty"`
 	// Hold says that the reason goes by itself, so that a release waits for its end and is not turned away.
 	Hold bool `json:"hold,omitempty"`
+}
+
+// DeniedError is the rules' no to what a person wants of no release.
+type DeniedError struct{ Decision Decision }
+
+// Error is the sentence for the person, with the code and the message of each reason.
+func (e *DeniedError) Error() string {
+	reasons := []string{"the rules do not allow it"}
+	for _, denial := range e.Decision.Deny {
+		reasons = append(reasons, denial.Code+": "+denial.Message)
+	}
+	return strings.Join(reasons, "; ")
 }
 
 // Denied says whether the decision is a no for this reason.

@@ -1,7 +1,7 @@
 # METADATA
 # title: Approval
 # description: |
-#   Whose approval counts. data.separation keeps duties apart: who asked for the release does not approve it, who
+#   Whose approval counts. Who rejects is not kept from it by any of this: a no can only stop a release. data.separation keeps duties apart: who asked for the release does not approve it, who
 #   wrote the change does not, and who approved before the ramp does not before the cutover. Each is off unless
 #   it is true.
 # scope: package
@@ -58,6 +58,7 @@ malformed contains {
 
 _keeps(duty) if {
 	input.gate == "approve"
+	not input.rejecting
 	data.separation[duty] == true
 }
 

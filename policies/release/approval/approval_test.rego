@@ -75,6 +75,13 @@ test_other_gates_are_not_approvals if {
 	}
 }
 
+test_a_rejection_is_nobodys_approval if {
+	every actor in [_ada, _bob, {"name": "dan", "source": "api"}] {
+		_codes(_by(actor), _all) != set()
+		_codes(object.union(_by(actor), {"rejecting": true}), _all) == set()
+	}
+}
+
 test_what_is_no_separation_is_malformed if {
 	count(approval.malformed) == 0
 	every separation in [{}, _all, {"authors": false}] {
