@@ -465,7 +465,7 @@ func TestAFollowedLogThatSaysNothingIsAnsweredAllTheSame(t *testing.T) {
 func TestALogThatCannotBeReadOnSaysSo(t *testing.T) {
 	i, server := installation(t)
 	i.SetLog("web", "one\n")
-	i.BreakLogs(errors.New("disk gone at /secret"))
+	i.Break(errors.New("disk gone at /secret"))
 	got := ask(t, apitest.Operator, "GET", server+"/api/v1/logs?component=web", "")
 	if got.status != 200 || !strings.HasPrefix(got.body, "one\n[the log ends here") || strings.Contains(got.body, "secret") {
 		t.Errorf("got %d %q", got.status, got.body)

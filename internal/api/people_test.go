@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +42,20 @@ func TestFreezesAreDeclaredListedAndLifted(t *testing.T) {
 		if made, err := c.AddFreeze(t.Context(), body); err == nil {
 			t.Errorf("a freeze %s was declared: %+v", name, made)
 		}
+	}
+}
+
+func TestAFreezeThatTheRulesDenyIsForbidden(t *testing.T) {
+	i := apitest.New()
+	i.Break(&release.DeniedError{Decision: release.Decision{Deny: []release.Denial{{Code: "freezers.not_allowed", Message: "olga may not"}}}})
+	c, err := client.New(i.Start(t, api.Info{}), apitest.Operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.AddFreeze(t.Context(), api.FreezeBody{About: "demo/hello", Reason: "launch"})
+	var problem *client.Error
+	if !errors.As(err, &problem) || problem.Problem.Status != http.StatusForbidden || problem.Problem.Code() != api.CodeRefused || !strings.Contains(problem.Problem.Detail, "olga may not") {
+		t.Errorf("declared with %v, want what the rules say", err)
 	}
 }
 

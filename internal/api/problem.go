@@ -75,7 +75,10 @@ func missing(format string, args ...any) error {
 func problemOf(err error) Problem {
 	var known *fault
 	var refused *dispatch.RefusedError
+	var denied *release.DeniedError
 	switch {
+	case errors.As(err, &denied):
+		return newProblem(http.StatusForbidden, CodeRefused, denied.Error())
 	case errors.As(err, &known):
 		return newProblem(known.status, known.code, known.sentence)
 	case errors.As(err, &refused):

@@ -15,8 +15,13 @@ import (
 // newDesk takes what people say in chats and on the approval page.
 func (a *App) newDesk() *desk.Desk {
 	return desk.New(desk.Options{
-		Releases: a.dispatch, People: a.people, Records: deskRecords{a.store}, Freezer: a.store, Now: time.Now, Log: a.log,
+		Releases: a.dispatch, People: a.people, Records: deskRecords{a.store}, Freezer: a.freezes(), Now: time.Now, Log: a.log,
 	})
+}
+
+// freezes are what people declare and lift, as far as the rules let them.
+func (a *App) freezes() desk.Freezes {
+	return desk.Freezes{FreezeStore: a.store, Rules: patientRules{a.rules}, Ledger: a.store}
 }
 
 // deskRecords is the store in the words of the desk.

@@ -37,7 +37,7 @@ type Records interface {
 	SaveInstruction(ctx context.Context, id release.ID, kind string, instruction release.Instruction, refused string) error
 }
 
-// Freezer declares freezes. The same ID twice is one freeze.
+// Freezer declares freezes. The same ID twice is one freeze. A no of the rules is a [release.DeniedError].
 type Freezer interface {
 	AddFreeze(ctx context.Context, freeze release.Freeze) error
 }

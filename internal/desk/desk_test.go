@@ -187,6 +187,15 @@ func TestNobodyKnowsIsAnError(t *testing.T) {
 	}
 }
 
+func TestAFreezeThatTheRulesDenyIsAnsweredWithWhy(t *testing.T) {
+	w := newWorld()
+	w.err = &release.DeniedError{Decision: release.Decision{Deny: []release.Denial{{Code: "freezers.not_allowed", Message: "ada may not"}}}}
+	reply, err := w.desk().Tell(t.Context(), say("freeze", "demo/hello", "UADA", "1"))
+	if err != nil || !reply.Refused || !strings.Contains(reply.Text, "freezers.not_allowed: ada may not") || len(w.records) != 1 {
+		t.Errorf("answered %+v, %v with %d records, want the reason and one record", reply, err, len(w.records))
+	}
+}
+
 func TestAFreezeIsOfWhoSaidIt(t *testing.T) {
 	w := newWorld()
 	word := say("freeze", "demo/hello", "UADA", "1")

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,7 +20,12 @@ func (d *Desk) freeze(ctx context.Context, word notify.Word, by release.Actor) (
 	if freeze.ID = instructionID(word); freeze.ID == "" {
 		return d.refuse(ctx, word, release.ID{}, by, "the freeze has no name by which it is known again")
 	}
-	if err := d.Freezer.AddFreeze(ctx, freeze); err != nil {
+	err = d.Freezer.AddFreeze(ctx, freeze)
+	var denied *release.DeniedError
+	switch {
+	case errors.As(err, &denied):
+		return d.refuse(ctx, word, release.ID{}, by, denied.Error())
+	case err != nil:
 		return notify.Reply{}, err
 	}
 	d.Log.InfoContext(ctx, "freeze declared", "freeze", freeze.ID, "about", word.About, "actor", by.String())

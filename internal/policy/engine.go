@@ -173,10 +173,10 @@ func (e *Engine) Decide(ctx context.Context, question release.Question) (release
 	}
 	decision := reply.decision(question.Gate, encoded, view.revision)
 	if err := ctx.Err(); err != nil {
-		return decision, fmt.Errorf("ask policy about %s of release %s: %w", question.Gate, question.Release, err)
+		return decision, fmt.Errorf("ask policy about %s of %s: %w", question.Gate, question.About(), err)
 	}
 	if reply.failed {
-		e.log.WarnContext(ctx, "policy gave no answer", "release", question.Release.String(), "gate", question.Gate,
+		e.log.WarnContext(ctx, "policy gave no answer", "about", question.About(), "gate", question.Gate,
 			"code", reply.deny[0].Code, "reason", reply.deny[0].Message, "bundle", view.revision)
 	}
 	return decision, nil

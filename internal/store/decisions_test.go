@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -71,4 +72,19 @@ func mustQuestion(t *testing.T, s *store.Store, of release.ID, decision string) 
 	}
 	t.Fatalf("release %s has no decision %s", of, decision)
 	return nil
+}
+
+func TestADecisionAboutAFreezeIsKeptUnderItsName(t *testing.T) {
+	onEach(t, func(t *testing.T, open database) {
+		s := open(t)
+		freeze := release.Freeze{ID: "f1", Reason: "launch"}
+		question := release.Question{Version: 1, Gate: release.GateLift, Freeze: &freeze, At: at(1)}
+		check(t, s.SaveDecision(t.Context(), question, release.Decision{ID: "lifted", Gate: release.GateLift, Allow: true}, 0))
+		page, _, err := open(t).DecisionsSince(t.Context(), kept(at(0)), "", 9)
+		check(t, err)
+		var got release.Question
+		if len(page) != 1 || json.Unmarshal(page[0].Question, &got) != nil || got.About() != "freeze f1" {
+			t.Errorf("got %+v about %q, want the decision about the freeze", page, got.About())
+		}
+	})
 }

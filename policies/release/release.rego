@@ -13,6 +13,7 @@ import data.release.break_glass
 import data.release.concurrency
 import data.release.error_budget
 import data.release.freeze
+import data.release.freezers
 import data.release.hours
 import data.release.override
 import data.release.question
@@ -38,6 +39,14 @@ _lifted := {denial |
 	denial.code in break_glass.lifted
 }
 
+# A freeze is nothing that moves, and the other topics would find no release in the question.
+_against := union({
+	_malformed,
+	freezers.deny,
+}) if {
+	freezers.asked
+}
+
 _against := union({
 	_malformed,
 	approval.deny,
@@ -52,7 +61,9 @@ _against := union({
 	requester.deny,
 	step.deny,
 	tier.deny,
-})
+}) if {
+	not freezers.asked
+}
 
 _malformed := {denial | some denial in data.release.prepared.malformed} if data.release.prepared.malformed
 
@@ -65,6 +76,7 @@ _wrong := union({
 	concurrency.malformed,
 	error_budget.malformed,
 	freeze.malformed,
+	freezers.malformed,
 	hours.malformed,
 	override.malformed,
 	requester.malformed,

@@ -157,3 +157,13 @@ test_what_was_prepared_comes_to_the_same if {
 		with data.release.prepared as malformed
 	_codes(decision.deny) == {"hours.malformed"}
 }
+
+test_a_freeze_is_asked_about_without_a_release if {
+	asked := {"version": 1, "gate": "lift", "at": _question.at, "by": {"name": "bob", "source": "api"}, "freeze": {"reason": "no"}}
+	decision := data.release.decision with input as asked
+	decision.allow
+	limited := data.release.decision with input as asked with data.freezers as [{"from": ["ada"]}]
+	_codes(limited.deny) == {"freezers.not_allowed"}
+	malformed := data.release.decision with input as asked with data.hours as "always"
+	_codes(malformed.deny) == {"hours.malformed"}
+}

@@ -153,8 +153,8 @@ func (i *Installation) SetLog(component, text string) {
 	i.instances[component] = text
 }
 
-// BreakLogs makes the logs of instances fail after their text.
-func (i *Installation) BreakLogs(err error) {
+// Break makes the logs of instances fail after their text, and freezes and messages at once.
+func (i *Installation) Break(err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.broken = err
