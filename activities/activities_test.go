@@ -162,6 +162,8 @@ type refusing struct{ err error }
 
 func (r refusing) Check(context.Context, string, []release.Route) error { return r.err }
 
+func (r refusing) Size(string) int { return 1 }
+
 func (r refusing) Apply(context.Context, string, []release.Route) ([]release.Receipt, error) {
 	return nil, r.err
 }

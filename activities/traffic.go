@@ -16,6 +16,8 @@ type Router interface {
 	// Check says whether the unit's gateways would take the routes; [release.ErrConflict] or
 	// [release.ErrLapsed] if not.
 	Check(ctx context.Context, unit string, routes []release.Route) error
+	// Size is how many gateways the unit has.
+	Size(unit string) int
 	// Apply returns when every gateway of the unit serves the routes, all of them from the same moment.
 	// It is [release.ErrLapsed] where one has returned to stable by itself and they begin no new ramp.
 	Apply(ctx context.Context, unit string, routes []release.Route) ([]release.Receipt, error)
@@ -35,15 +37,20 @@ type RouteInput struct {
 	Routes []release.Route
 }
 
-// RouteResult are the gateways' receipts.
+// RouteResult is what the gateways say: the receipts of those that serve the routes, and how many were asked whether
+// they would.
 type RouteResult struct {
 	Receipts []release.Receipt
+	Gateways int
 }
 
 // Check asks whether the routes are free to be taken. It fails finally as [TypeTraffic] when
 // another application owns one.
 func (t *Traffic) Check(ctx context.Context, in RouteInput) (RouteResult, error) {
-	return RouteResult{}, routeError(t.Router.Check(ctx, in.Unit, in.Routes), in.Unit)
+	if err := t.Router.Check(ctx, in.Unit, in.Routes); err != nil {
+		return RouteResult{}, routeError(err, in.Unit)
+	}
+	return RouteResult{Gateways: t.Router.Size(in.Unit)}, nil
 }
 
 // Apply makes the unit's gateways serve the routes, and returns their receipts when all of them do.

@@ -108,6 +108,8 @@ type Observation struct {
 	Version int64
 	Weight  release.Weight
 	Lapsed  bool
+	// Tripped is what the gateway's guard has found against the canary, which has no weight there any more.
+	Tripped *release.Evidence
 	Batches []canary.Batch
 	Next    Cursor
 	// Lost says that batches after the cursor are gone.

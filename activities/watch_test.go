@@ -167,6 +167,19 @@ func TestWatchFailsAtOnce(t *testing.T) {
 	})
 }
 
+func TestWatchFailsAtOnceWhenAGuardTrips(t *testing.T) {
+	inBubble(t, func(s *scene) {
+		s.serve("a", "web", 1, 500)
+		s.serve("b", "web", 1, 500)
+		s.in.Bake = release.Duration(time.Hour)
+		s.later(10*time.Second, func() { s.world.Gateways.Trip("b/gateway-1", "error: canary 3 of 3 bad") })
+		result := s.ends(activities.WatchFailed, 10*time.Second)
+		if e := result.Evidence; e.Verdict != release.VerdictFail || e.Sentence != "found at the gateway b/gateway-1: error: canary 3 of 3 bad" || e.CanaryBad != 3 {
+			t.Errorf("the evidence is %+v, want what the gateway found", e)
+		}
+	})
+}
+
 func TestWatchPassesAfterTheBakeWithEvidenceFromEveryGateway(t *testing.T) {
 	t.Run("the bake begins when every gateway has the goal", func(t *testing.T) {
 		inBubble(t, func(s *scene) {

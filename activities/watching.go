@@ -34,6 +34,8 @@ type watching struct {
 	// applied is when every gateway had the goal; blind since when the canary has had no requests.
 	applied time.Time
 	blind   time.Time
+	// tripped is what a gateway's guard found against the canary; nil while none has.
+	tripped *release.Evidence
 }
 
 // heard is an answer of one gateway.
@@ -197,6 +199,11 @@ func (w *watching) take(h heard, now time.Time) error {
 				return fmt.Errorf("count evidence: %w", err)
 			}
 		}
+		if o.Tripped != nil && w.tripped == nil {
+			found := *o.Tripped
+			found.Sentence = "found at the gateway " + name + ": " + found.Sentence
+			w.tripped = &found
+		}
 		w.cursors[name][o.Key] = o.Next
 		o.Batches = nil
 		routes[o.Key] = o
@@ -261,7 +268,7 @@ func (w *watching) renew(ctx context.Context, speaking *sync.WaitGroup, now time
 // judge says how the watch ends now; empty when it goes on.
 func (w *watching) judge(now time.Time) WatchEnd {
 	verdict := w.test.Verdict(now)
-	if verdict.Decision == canary.Fail {
+	if verdict.Decision == canary.Fail || w.tripped != nil {
 		return WatchFailed
 	}
 	if w.lapsed() {
@@ -341,19 +348,13 @@ func (w *watching) result(end WatchEnd, now time.Time) (WatchResult, error) {
 	if err != nil {
 		return WatchResult{}, fmt.Errorf("write the test down: %w", err)
 	}
+	verdict := w.test.Verdict(now)
+	found := verdict.Words(now)
+	if w.tripped != nil && verdict.Decision != canary.Fail {
+		found = *w.tripped
+	}
 	return WatchResult{
-		End: end, Evidence: evidence(w.test.Verdict(now), now), Applied: w.applied, BlindSince: w.blind,
+		End: end, Evidence: found, Applied: w.applied, BlindSince: w.blind,
 		State: &WatchState{Test: test, Cursors: w.cursors},
 	}, nil
-}
-
-// evidence is a verdict in the words of people and policies. Requests and failures are those of the
-// error stream; the sentence names the stream that leads.
-func evidence(v canary.Verdict, now time.Time) release.Evidence {
-	errs := v.Streams[canary.StreamError]
-	return release.Evidence{
-		Verdict: release.Verdict(v.Decision), Sentence: v.Sentence, Wealth: v.Evidence, PValue: v.PValue,
-		CanaryRequests: errs.Canary, CanaryBad: errs.CanaryBad, StableRequests: errs.Stable, StableBad: errs.StableBad,
-		StepRequests: v.Step.CanaryRequests, Needed: v.Step.Needed, Hold: v.Hold, At: now.UTC(),
-	}
 }

@@ -1,21 +1,47 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
+// changeGuards is from 2026-11-27: gateways judge the canary by themselves, for a half of what the release may spend on
+// false rollbacks; the watcher has the other half. It can go once no release from before is under way.
+const changeGuards = "2026-11-27-guards"
+
+// compared are the moves whose candidates share traffic with a predecessor.
+func compared(plan release.Plan) []release.Move {
+	return slices.DeleteFunc(plan.Changed(), func(m release.Move) bool { return m.Stable == nil })
+}
+
+// guard is what each gateway's own test may cost on each route; nil without one. What all guards may spend together is a
+// half of the plan's, so that no more than it says of harmless releases are rolled back, whoever decides.
+func (r *run) guard() *release.Guard {
+	if r.guards == 0 {
+		return nil
+	}
+	config := analysis(r.plan)
+	return &release.Guard{
+		FalseRollback: config.Alpha / 2 / float64(r.guards), ErrorMargin: config.Streams[canary.StreamError].Margin,
+		Steps: config.Steps, Planned: release.Duration(config.Planned),
+	}
+}
+
+// watched is the configuration of the watcher's test.
+func (r *run) watched() canary.Config {
+	config := analysis(r.plan)
+	if r.guards == 0 {
+		return config
+	}
+	return config.WithAlpha(config.Alpha / 2)
+}
+
 // analysis is the plan's word on what counts as worse, as the configuration of the test.
 func analysis(plan release.Plan) canary.Config {
-	config := canary.DefaultConfig()
-	config.Alpha = float64(plan.Analysis.FalseRollback)
-	config.Absolute.Alpha = config.Alpha
-	if config.HoldAt*config.Alpha >= 1 {
-		// The evidence that holds has to come before the one that rolls back.
-		config.HoldAt = 0.5 / config.Alpha
-	}
+	config := canary.DefaultConfig().WithAlpha(float64(plan.Analysis.FalseRollback))
 	config.Streams[canary.StreamError].Margin = float64(plan.Analysis.ErrorMargin)
 	// Below the smallest effect that the test bets on no number of requests shows anything, and a step would
 	// have to see nothing at all.

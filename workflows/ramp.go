@@ -242,7 +242,7 @@ func (r *run) routes(unit string, version int64, weight release.Weight) []releas
 		}
 		if move.Stable != nil {
 			stable := r.targets[unit][move.Stable.ID]
-			route.Stable = &stable
+			route.Stable, route.Guard = &stable, r.guard()
 		} else if weight > release.NoWeight {
 			route.Weight = release.FullWeight
 		}

@@ -1,11 +1,17 @@
 package workflows_test
 
 import (
+	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/workflows"
 )
@@ -47,6 +53,46 @@ func (p *playing) predecessorsStayWarm(watch time.Duration) {
 	if warm := retired[0].At.Sub(cut[len(cut)-1].At); warm < watch {
 		p.t.Errorf("the predecessor was retired %s after the cutover, want at least %s", warm, watch)
 	}
+}
+
+func TestWhatOneGatewayFindsIsTakenBackEverywhere(t *testing.T) {
+	inScene(t, func(s *scene) {
+		s.live()
+		s.world.Once("weight web in b: 20%", func() { s.world.Gateways.Trip("b/gateway-1", "error: canary 3 of 3 bad") })
+		r := s.begin(2, v2)
+		r.end(release.RolledBack)
+		r.cause(release.CauseEvidence, "found at the gateway b/gateway-1: error: canary 3 of 3 bad")
+	})
+}
+
+func TestGuardsAndWatcherShareWhatTheReleaseMaySpend(t *testing.T) {
+	inScene(t, func(s *scene) {
+		s.live()
+		spent := 0.0
+		s.world.Once("weight web in b: 20%", func() {
+			for _, unit := range []string{"a", "b"} {
+				for _, component := range []string{"web", "api", "jobs"} {
+					guard := s.world.Gateways.Route(unit, release.RouteKey(lane, component)).Guard
+					if guard == nil || guard.Steps == 0 || guard.Planned == 0 {
+						t.Fatalf("the route of %s in unit %s is guarded by %+v", component, unit, guard)
+					}
+					spent += guard.FalseRollback * float64(s.world.Gateways.Size(unit))
+				}
+			}
+		})
+		r := s.begin(2, v2)
+		watched := 0.0
+		r.env.SetOnActivityStartedListener(func(info *activity.Info, _ context.Context, args converter.EncodedValues) {
+			var in activities.WatchInput
+			if info.ActivityType.Name == activities.WatchType && args.Get(&in) == nil {
+				watched = max(watched, in.Config.Alpha)
+			}
+		})
+		r.end(release.Completed)
+		if all := float64(s.spec.Analysis.FalseRollback); spent == 0 || watched == 0 || math.Abs(spent+watched-all) > 1e-12 {
+			t.Errorf("the guards spend %v and the watcher %v, want %v together", spent, watched, all)
+		}
+	})
 }
 
 func TestBadCanaryIsTakenBackInReverseOrderOfTheUnits(t *testing.T) {

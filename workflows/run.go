@@ -32,7 +32,9 @@ type run struct {
 	// liveSince is the first version whose lease has not run out yet.
 	liveSince int64
 	lapses    int
-	watcher   *watcher
+	// guards is how many gateways judge the canary by themselves, on each route that is compared; 0 where none does.
+	guards  int
+	watcher *watcher
 	// ask is the question that people are being asked, asks counts them, and closing is the last one as it stood
 	// when it ended without enough answers.
 	ask     *question

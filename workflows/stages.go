@@ -173,12 +173,18 @@ func (r *run) deploy(ctx workflow.Context) error {
 	if err := all.wait(); err != nil {
 		return err
 	}
+	gateways := 0
 	for _, unit := range r.plan.Units {
 		// What the release leads to is what has to be free: all traffic, at the way in that it wants.
 		in := activities.RouteInput{Unit: unit, Routes: r.routes(unit, r.versions.last+1, release.FullWeight)}
-		if err := workflow.ExecuteActivity(traffic(ctx, r.plan.Ramp.Patience.Std(), "Check the routes in unit "+unit), routes.Check, in).Get(ctx, nil); err != nil {
+		var checked activities.RouteResult
+		if err := workflow.ExecuteActivity(traffic(ctx, r.plan.Ramp.Patience.Std(), "Check the routes in unit "+unit), routes.Check, in).Get(ctx, &checked); err != nil {
 			return err
 		}
+		gateways += checked.Gateways
+	}
+	if changed(ctx, changeGuards) {
+		r.guards = gateways * len(compared(r.plan))
 	}
 	r.note("candidates are healthy at 0 %")
 	return nil

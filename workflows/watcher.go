@@ -39,7 +39,7 @@ type watcher struct {
 func (r *run) startWatcher(ctx workflow.Context, g goal) {
 	weights := r.versions.weights
 	in := activities.WatchInput{
-		Release: r.in.Release, Units: r.plan.Units, Moves: r.plan.Changed(), Compared: r.plan.Compared(), Config: analysis(r.plan),
+		Release: r.in.Release, Units: r.plan.Units, Moves: r.plan.Changed(), Compared: r.plan.Compared(), Config: r.watched(),
 		Weights: weights[max(0, len(weights)-knownWeights):], Goal: g.version, Since: r.liveSince, Bake: g.bake, Patience: g.patience, Over: g.over,
 		Lease: release.Duration(lease), BlindBack: g.blindBack,
 	}

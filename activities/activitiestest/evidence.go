@@ -111,7 +111,7 @@ func (o observer) Observe(ctx context.Context, id string, after map[string]activ
 		lost := from < s.lost
 		from = max(from, s.lost)
 		out = append(out, activities.Observation{
-			Key: key, Version: s.route.Version, Weight: s.weight(now), Lapsed: s.lapsed, Lost: lost,
+			Key: key, Version: s.route.Version, Weight: s.weight(now), Lapsed: s.lapsed, Tripped: s.tripped, Lost: lost,
 			Batches: slices.Clone(s.kept[from:]), Next: activities.Cursor{Run: s.run, Seq: uint64(len(s.kept))},
 		})
 	}

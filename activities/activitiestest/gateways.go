@@ -45,6 +45,7 @@ type served struct {
 	route   release.Route
 	ends    time.Time
 	lapsed  bool
+	tripped *release.Evidence
 	counted time.Time
 	alive   time.Time
 	// owed are the parts of a request and of a failure that are left over.
@@ -78,6 +79,22 @@ func (g *Gateways) Fail(revision string, share float64) {
 	defer g.mu.Unlock()
 	g.countAll()
 	g.bad[revision] = share
+}
+
+// Trip lets the guards of a gateway, by its name, find the canaries of all routes bad.
+func (g *Gateways) Trip(name, sentence string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.countAll()
+	for _, all := range g.units {
+		for _, one := range all {
+			for _, s := range one.routes {
+				if one.name == name && s.leased() {
+					s.lapsed, s.tripped = true, &release.Evidence{Verdict: release.VerdictFail, Sentence: sentence, CanaryBad: 3}
+				}
+			}
+		}
+	}
 }
 
 // Away lets a gateway, by its name, answer nothing at all.
@@ -225,6 +242,13 @@ func (g *Gateways) leadsTo(unit, revision string) string {
 		}
 	}
 	return ""
+}
+
+// Size is how many gateways a unit has.
+func (g *Gateways) Size(unit string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.units[unit])
 }
 
 // Check finds a path that another lane has.

@@ -71,7 +71,7 @@ func (o observer) Observe(ctx context.Context, release string, after map[string]
 	out := make([]activities.Observation, len(evidence.Routes))
 	for i, route := range evidence.Routes {
 		out[i] = activities.Observation{
-			Key: route.Key, Version: route.Version, Weight: route.Weight, Lapsed: route.Lapsed,
+			Key: route.Key, Version: route.Version, Weight: route.Weight, Lapsed: route.Lapsed, Tripped: route.Tripped,
 			Batches: route.Batches, Next: activities.Cursor(route.Next), Lost: route.Lost != nil,
 		}
 	}

@@ -238,7 +238,7 @@ func TestAFullSetOfSessionsTakesBothArmsAlike(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 25))
 	for name, bad := range map[string]int{
 		"a set that is full in the middle of a batch": 3 * maxSessions,
-		"a batch that is full before its set":         3 * maxBatchSessions,
+		"a batch that is full before its set":         3 * MaxBatchSessions,
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := worked()

@@ -6,10 +6,13 @@ import (
 )
 
 const (
-	maxGatewayName   = 256
-	maxCount         = 1 << 40
-	maxBatchSessions = 4096
+	maxGatewayName = 256
+	maxCount       = 1 << 40
 )
+
+// MaxBatchSessions is how many bad sessions one stream of a batch may list, both arms together. Bad units beyond it are
+// counted, and ignored by the test.
+const MaxBatchSessions = 4096
 
 // Batch is one message of a gateway: what it has seen under one weight version since its message
 // before. A gateway sends one at least every 100 ms while it has something to tell, at once when a
@@ -75,7 +78,7 @@ func (c *Counts) CountSession(arm Arm, kind MarkKind, session uint64) {
 	}
 	// Ignoring a bad unit is allowed, an endless message is not. The bound is on both arms together: one on
 	// each would ignore stable's, which are more, and keep the canary's.
-	if len(c.CanarySessions)+len(c.StableSessions) >= maxBatchSessions {
+	if len(c.CanarySessions)+len(c.StableSessions) >= MaxBatchSessions {
 		return
 	}
 	if arm == Canary {
@@ -139,8 +142,8 @@ func (c *Counts) validate() error {
 			return fmt.Errorf("count %d must be from 0 to %d", n, int64(maxCount))
 		}
 	}
-	if len(c.CanarySessions) > maxBatchSessions || len(c.StableSessions) > maxBatchSessions {
-		return fmt.Errorf("more than %d sessions in one batch", maxBatchSessions)
+	if len(c.CanarySessions) > MaxBatchSessions || len(c.StableSessions) > MaxBatchSessions {
+		return fmt.Errorf("more than %d sessions in one batch", MaxBatchSessions)
 	}
 	if int64(len(c.CanarySessions)) > c.CanaryBad || int64(len(c.StableSessions)) > c.StableBad {
 		return errors.New("more bad sessions than bad units")

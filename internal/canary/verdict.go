@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 // Decision is the word a verdict comes down to.
@@ -136,6 +138,17 @@ func (t *Test) Verdict(at time.Time) Verdict {
 	v.Decision = t.decision(&v, blind)
 	v.Sentence = v.sentence()
 	return v
+}
+
+// Words are the verdict in the words of people and policies. Requests and failures are those of the error stream; the
+// sentence names the stream that leads.
+func (v Verdict) Words(at time.Time) release.Evidence {
+	errs := v.Streams[StreamError]
+	return release.Evidence{
+		Verdict: release.Verdict(v.Decision), Sentence: v.Sentence, Wealth: v.Evidence, PValue: v.PValue,
+		CanaryRequests: errs.Canary, CanaryBad: errs.CanaryBad, StableRequests: errs.Stable, StableBad: errs.StableBad,
+		StepRequests: v.Step.CanaryRequests, Needed: v.Step.Needed, Hold: v.Hold, At: at.UTC(),
+	}
 }
 
 func (t *Test) decision(v *Verdict, blind bool) Decision {

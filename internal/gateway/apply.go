@@ -173,11 +173,11 @@ func (g *Gateway) build(d *document, old *route, l *lease, bells map[string]*bel
 	case d.Release == "":
 	case old != nil && old.evidence != nil && old.evidence.release == d.Release:
 		r.evidence = old.evidence
-		r.evidence.mu.Lock()
-		r.evidence.version = int(d.Version)
-		r.evidence.mu.Unlock()
 	default:
 		r.evidence = g.newLedger(d, r.live, bells)
+	}
+	if r.evidence != nil {
+		r.tally = r.evidence.weigh(int(d.Version), d.Weight, g.opts.Now())
 	}
 	r.live.forget(r.targets)
 	return r
@@ -193,14 +193,14 @@ func (g *Gateway) newLedger(d *document, live *live, bells map[string]*bell) *le
 	g.lastRun = max(g.lastRun+1, uint64(now.UnixMicro()))
 	l := &ledger{
 		release: d.Release, gateway: SenderName(g.opts.Name, d.Key), run: g.lastRun,
-		bell: bells[d.Release], errorAge: errorAge, warmUp: d.WarmUp.Std(), version: int(d.Version),
-		latency: latency,
+		bell: bells[d.Release], errorAge: errorAge, warmUp: d.WarmUp.Std(), latency: latency,
 	}
 	if l.bell == nil {
 		l.bell = newBell()
 		bells[d.Release] = l.bell
 	}
 	l.limits.Store(live.latency.thresholds(latency, errorAge, now))
+	l.guard = newGuard(d, l, g, now)
 	return l
 }
 

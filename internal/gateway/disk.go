@@ -48,6 +48,9 @@ type grantRecord struct {
 	Until    time.Time     `json:"until,omitzero"`
 	Lapsed   bool          `json:"lapsed,omitempty"`
 	ErrorAge time.Duration `json:"error_age_ns,omitempty"`
+	// GuardRuns is how often the guard's evidence was lost, Tripped what it found against the canary.
+	GuardRuns int               `json:"guard_runs,omitempty"`
+	Tripped   *release.Evidence `json:"tripped,omitempty"`
 }
 
 type stateDocument struct {

@@ -28,7 +28,9 @@ type RouteEvidence struct {
 	Version int64          `json:"version"`
 	Weight  release.Weight `json:"weight"`
 	Lapsed  bool           `json:"lapsed,omitempty"`
-	Batches []canary.Batch `json:"batches,omitempty"`
+	// Tripped is what the route's own guard has found against the canary, which has no weight here any more.
+	Tripped *release.Evidence `json:"tripped,omitempty"`
+	Batches []canary.Batch    `json:"batches,omitempty"`
 	// Next is the cursor to ask with next time.
 	Next Cursor `json:"next"`
 	// Lost is set when batches after the reader's cursor are no longer kept.
@@ -83,7 +85,7 @@ func (g *Gateway) readEvidence(release string, after map[string]Cursor) (e Evide
 		news = news || len(batches) > 0 || lost != nil
 		e.Routes = append(e.Routes, RouteEvidence{
 			Key: r.doc.Key, Sender: r.evidence.gateway, Version: r.doc.Version, Weight: w, Lapsed: expired,
-			Batches: batches, Next: next, Lost: lost,
+			Tripped: r.tripped(), Batches: batches, Next: next, Lost: lost,
 		})
 	}
 	return e, news

@@ -87,17 +87,17 @@ func (x *exchange) testify(req *http.Request) {
 		return
 	}
 	v := &verdict{
-		now: x.g.opts.Now, version: int(x.route.doc.Version),
+		now: x.g.opts.Now, tally: x.route.tally,
 		arm: x.arm, session: x.session, sticky: x.sticky,
 	}
 	if req.Header.Get("Upgrade") != "" {
 		// How long a tunnel takes to end says nothing about its latency.
 		v.limits = &canary.Thresholds{}
 	}
-	l.follow(v, x.uptime, x.arrived)
+	l.follow(v, x.uptime)
 	// Users known by a header may be new or not, nobody can tell; then no session is counted as new.
 	if x.cookie != "" && x.route.doc.UserHeader == "" {
-		v.drawnNew(x.arrived)
+		v.tally.drew(v.arm)
 	}
 	x.verdict = v
 }

@@ -30,6 +30,9 @@ type Gateway struct {
 	mu        sync.Mutex
 	revisions map[revisionKey]*revision
 	lastRun   uint64
+
+	// saveSoon lets Run write at once what is not on disk yet.
+	saveSoon chan struct{}
 }
 
 // New returns a gateway that serves the routes it finds in its state directory. A state that cannot
@@ -40,7 +43,7 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog)}
+	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog), saveSoon: make(chan struct{}, 1)}
 	g.table.Store(newTable(map[string]*route{}, nil))
 	g.proxy = g.newProxy()
 	if opts.StateDir == "" {
@@ -81,6 +84,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 		select {
 		case <-ticker.C:
 			g.tick()
+		case <-g.saveSoon:
+			g.saveUnsaved()
 		case <-ctx.Done():
 			<-done
 			g.saveUnsaved()
@@ -93,6 +98,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 func (g *Gateway) tick() {
 	now, uptime := g.opts.Now(), g.uptime()
 	for _, r := range g.table.Load().routes {
+		if r.evidence != nil && r.evidence.guard != nil {
+			r.evidence.guard.tick(now)
+		}
 		if _, expired := r.weight(uptime); expired {
 			g.lapse(r, uptime)
 		}
@@ -117,18 +125,28 @@ func (g *Gateway) closeIdle() {
 	}
 }
 
-// lapse takes a route whose lease ran out back to stable, and says so once.
+// lapse takes a route that has returned to stable by itself in, and says so once.
 func (g *Gateway) lapse(r *route, uptime time.Duration) {
-	if !r.lease.lapse(uptime) {
+	tripped := r.tripped() != nil
+	if r.lease == nil || !r.lease.lapse(uptime, tripped) {
 		return
 	}
-	g.opts.Log.Warn("lease ran out, traffic is back on stable", "route", r.doc.Key, "release", r.doc.Release,
-		"version", r.doc.Version, "weight", r.doc.Weight.String())
-	if g.disk != nil {
-		g.disk.unsaved.Store(true)
+	if !tripped { // the guard has said more
+		g.opts.Log.Warn("lease ran out, traffic is back on stable", "route", r.doc.Key, "release", r.doc.Release,
+			"version", r.doc.Version, "weight", r.doc.Weight.String())
 	}
+	g.unsaved()
 	if r.evidence != nil {
 		r.evidence.nudge()
+	}
+}
+
+// unsaved says that something has changed without anybody who waits for the disk, and lets [Gateway.Run] write it.
+func (g *Gateway) unsaved() {
+	g.markUnsaved()
+	select {
+	case g.saveSoon <- struct{}{}:
+	default:
 	}
 }
 

@@ -36,14 +36,14 @@ func (l *lease) holds(uptime time.Duration) bool {
 	return !l.lapsed.Load() && int64(uptime) < l.ends.Load()
 }
 
-// lapse ends a lease that has run out, and says whether it was this call that did.
-func (l *lease) lapse(uptime time.Duration) bool {
+// lapse ends a lease that has run out, or one whose guard tripped before, and says whether it was this call that did.
+func (l *lease) lapse(uptime time.Duration, tripped bool) bool {
 	if l.lapsed.Load() {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lapsed.Load() || int64(uptime) < l.ends.Load() {
+	if l.lapsed.Load() || !tripped && int64(uptime) < l.ends.Load() {
 		return false
 	}
 	l.lapsed.Store(true)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/skyisland/skyisland/internal/canary"
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 const (
@@ -28,9 +29,9 @@ const (
 	maxReply = 1_000
 )
 
-// ledger is the evidence of one release on one route. Verdicts gather in one open batch per weight
-// version, and a reader's visit seals it: so nothing is lost while nobody reads, and a slow reader
-// finds few big batches instead of many small ones.
+// ledger is the evidence of one release on one route. Verdicts gather in a tally per weight version, without a lock,
+// and a reader's visit seals what has come into batches: so nothing is lost while nobody reads, and a slow reader finds
+// few big batches instead of many small ones.
 type ledger struct {
 	release  string
 	gateway  string // the sender's name in batches
@@ -39,21 +40,46 @@ type ledger struct {
 	errorAge time.Duration
 	warmUp   time.Duration
 	latency  canary.LatencyConfig
+	// guard judges here what the control plane judges of all gateways; nil leaves it to the control plane.
+	guard *guard
 
 	limits atomic.Pointer[thresholds]
 	// began is when the canary first got drawn traffic, as uptime; 0 when it has not.
 	began atomic.Int64
+	// urgent says that somebody should hear of it at once.
+	urgent atomic.Bool
+	// tallies are by weight version, rising; the slice is replaced, never changed.
+	tallies atomic.Pointer[[]*tally]
 
 	mu       sync.Mutex
-	open     []canary.Batch
-	since    time.Time // when the oldest open verdict came
-	urgent   bool
 	sealed   time.Time // when the last batch was sealed
-	version  int       // the newest weight version
 	seq      uint64
 	acked    uint64
 	kept     []canary.Batch // sealed, in the order of Seq, without gaps
 	sessions int            // in kept
+}
+
+// weigh begins a weight version, and returns what counts under it. Versions rise, but for a repetition of the last.
+func (l *ledger) weigh(version int, w release.Weight, now time.Time) *tally {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []*tally
+	if before := l.tallies.Load(); before != nil {
+		all = slices.Clone(*before)
+	}
+	if n := len(all); n > 0 && all[n-1].version == version {
+		return all[n-1]
+	}
+	t := newTally(version, w.Fraction())
+	if l.guard != nil {
+		l.guard.weigh(t, now)
+	}
+	all = append(all, t)
+	if len(all) > mostTallies {
+		all = all[len(all)-mostTallies:]
+	}
+	l.tallies.Store(&all)
+	return t
 }
 
 // SenderName is a gateway's name in the batches of one route. Batches are counted per route, so two
@@ -63,25 +89,9 @@ func SenderName(gateway, key string) string {
 	return gateway + "/" + hex.EncodeToString(sum[:6])
 }
 
-// batch is the open batch of a weight version. The caller holds mu.
-func (l *ledger) batch(version int, now time.Time) *canary.Batch {
-	if len(l.open) == 0 {
-		l.since = now
-	}
-	for i := range l.open {
-		if l.open[i].WeightVersion == version {
-			return &l.open[i]
-		}
-	}
-	l.open = append(l.open, canary.Batch{Gateway: l.gateway, Run: l.run, WeightVersion: version})
-	return &l.open[len(l.open)-1]
-}
-
 // nudge lets the next reader, or the one who waits, have an answer at once.
 func (l *ledger) nudge() {
-	l.mu.Lock()
-	l.urgent = true
-	l.mu.Unlock()
+	l.urgent.Store(true)
 	l.bell.ring()
 }
 
@@ -105,13 +115,7 @@ type Lost struct {
 func (l *ledger) read(after Cursor, now time.Time) ([]canary.Batch, Cursor, *Lost) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.urgent || (len(l.open) > 0 && now.Sub(l.since) >= flushEvery) {
-		l.seal(now)
-	}
-	if now.Sub(l.sealed) >= heartbeatEvery && len(l.open) == 0 {
-		l.batch(l.version, now)
-		l.seal(now)
-	}
+	l.seal(now)
 	if after.Run != l.run {
 		after = Cursor{Run: l.run}
 	}
@@ -130,19 +134,36 @@ func (l *ledger) read(after Cursor, now time.Time) ([]canary.Batch, Cursor, *Los
 	return batches, after, lost
 }
 
-// seal numbers the open batches and keeps them. A nudge without verdicts seals an empty one. The
-// caller holds mu.
+// seal numbers what has come since the last time, a batch for each weight version, and keeps it; in an urgent case at
+// once, else within [flushEvery]. Where nothing has come an empty batch is a sign of life, at [heartbeatEvery] and for
+// whoever was nudged. The caller holds mu.
 func (l *ledger) seal(now time.Time) {
-	if len(l.open) == 0 {
-		l.batch(l.version, now)
+	urgent, silent := l.urgent.Swap(false), now.Sub(l.sealed)
+	if !urgent && silent < flushEvery {
+		return
 	}
-	for _, b := range l.open {
+	if l.guard != nil {
+		// What leaves the tallies has been judged, so that nobody keeps more than a batch of sessions.
+		l.guard.judge(now)
+	}
+	tallies := *l.tallies.Load()
+	empty := true
+	for i, t := range tallies {
+		b := t.take(&t.sent)
+		t.forget(l.guard != nil)
+		last := i == len(tallies)-1
+		if b.Empty() && (!last || !empty || !urgent && silent < heartbeatEvery) {
+			continue
+		}
+		empty = false
 		l.seq++
-		b.Seq = l.seq
+		b.Gateway, b.Run, b.Seq = l.gateway, l.run, l.seq
 		l.kept = append(l.kept, b)
 		l.sessions += sessionsIn(&b)
 	}
-	l.open, l.urgent, l.sealed = nil, false, now
+	if !empty {
+		l.sealed = now
+	}
 }
 
 // trim forgets what is past its bounds. The caller holds mu.

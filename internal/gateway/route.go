@@ -125,14 +125,27 @@ type route struct {
 	lease          *lease // nil when the weight needs none
 	live           *live
 	evidence       *ledger // nil when the route belongs to no release
+	tally          *tally  // of this version, where there is evidence
 }
 
-// weight is the canary's part right now, and whether a lease was found to have run out.
+// weight is the canary's part right now, and whether the route has returned to stable by itself: its lease ran out, or
+// its guard tripped.
 func (r *route) weight(uptime time.Duration) (w release.Weight, expired bool) {
+	if r.tripped() != nil && r.stable != nil && r.doc.Weight > release.NoWeight {
+		return release.NoWeight, true
+	}
 	if r.lease == nil || r.lease.holds(uptime) {
 		return r.doc.Weight, false
 	}
 	return release.NoWeight, true
+}
+
+// tripped is what the route's guard has found against the canary of its release; nil without a guard or anything found.
+func (r *route) tripped() *release.Evidence {
+	if r.evidence == nil || r.evidence.guard == nil {
+		return nil
+	}
+	return r.evidence.guard.trip.Load()
 }
 
 // lapsed says that the lease ran out, whether or not anybody has noticed.

@@ -76,6 +76,9 @@ func appendRecord(out *bytes.Buffer, r *route) (until time.Time, err error) {
 	}
 	if r.evidence != nil {
 		rest.ErrorAge = r.evidence.errorAge
+		if guard := r.evidence.guard; guard != nil {
+			rest.GuardRuns, rest.Tripped = guard.runs, guard.trip.Load()
+		}
 	}
 	encoded, err := json.Marshal(rest)
 	if err != nil {
@@ -158,6 +161,11 @@ func (g *Gateway) restore(content []byte) error {
 			// Chosen once per release; the latencies it was chosen from are gone.
 			r.evidence.errorAge = rec.ErrorAge
 			r.evidence.limits.Store(r.live.latency.thresholds(r.evidence.latency, rec.ErrorAge, now))
+		}
+		if r.evidence != nil && r.evidence.guard != nil {
+			// That evidence was lost is written down before more is lost.
+			r.evidence.guard.resume(rec.GuardRuns+1, rec.Tripped, now)
+			g.markUnsaved()
 		}
 		routes[d.Key] = r
 	}

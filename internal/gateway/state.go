@@ -20,6 +20,8 @@ type RouteState struct {
 	// Weight is the canary's part right now; it differs from the document's when the lease lapsed.
 	Weight release.Weight `json:"weight"`
 	Lapsed bool           `json:"lapsed,omitempty"`
+	// Tripped is what the route's guard has found against the canary.
+	Tripped *release.Evidence `json:"tripped,omitempty"`
 	// LeaseLeft is 0 when the weight needs no lease or the lease has run out.
 	LeaseLeft release.Duration `json:"lease_left,omitempty"`
 }
@@ -33,7 +35,7 @@ func (g *Gateway) State() State {
 		if expired {
 			g.lapse(r, uptime)
 		}
-		state := RouteState{Route: r.doc.Route, Weight: w, Lapsed: expired}
+		state := RouteState{Route: r.doc.Route, Weight: w, Lapsed: expired, Tripped: r.tripped()}
 		state.Route.Salt = ""
 		if r.lease != nil {
 			state.LeaseLeft = release.Duration(r.lease.left(uptime))

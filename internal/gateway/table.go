@@ -77,6 +77,9 @@ func (t *table) plan(docs []*document, uptime time.Duration) ([]*document, error
 			case d.Version == old.doc.Version && !same:
 				return nil, fmt.Errorf("%w: route %s has other content at version %d; a change needs a higher version",
 					release.ErrConflict, d.Key, d.Version)
+			case d.Weight > release.NoWeight && d.Release == old.doc.Release && old.tripped() != nil:
+				return nil, fmt.Errorf("%w: the guard of route %s found the canary of this release bad, and it gets no more weight: %s",
+					release.ErrLapsed, d.Key, old.tripped().Sentence)
 			case same && old.lapsed(uptime):
 				// Whoever repeats it believes that the weight is in force.
 				return nil, fmt.Errorf("%w: route %s returned to stable at version %d, and only a new ramp brings the canary back",

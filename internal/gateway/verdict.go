@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"sync"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/canary"
@@ -14,12 +15,13 @@ type verdict struct {
 	ledger  *ledger
 	limits  *canary.Thresholds // frozen at arrival
 	now     func() time.Time
-	version int // of the weight, at assignment
+	tally   *tally // of the weight version at assignment
 	arm     canary.Arm
 	session uint64
 	sticky  bool
 
-	// The ledger's mutex guards what follows.
+	// mu guards what follows; the request and its timer are the only ones to meet there.
+	mu       sync.Mutex
 	done     canary.StreamSet // streams that have their mark, counted or held
 	held     canary.Marks     // marks that wait for their age
 	answered bool
@@ -28,8 +30,8 @@ type verdict struct {
 	timer    *time.Timer
 }
 
-// follow starts the verdict of a request that arrived at the given time.
-func (l *ledger) follow(v *verdict, uptime time.Duration, arrived time.Time) {
+// follow starts the verdict of a request that arrived now.
+func (l *ledger) follow(v *verdict, uptime time.Duration) {
 	v.ledger = l
 	began := l.began.Load()
 	if v.arm == canary.Canary && began == 0 {
@@ -43,41 +45,23 @@ func (l *ledger) follow(v *verdict, uptime time.Duration, arrived time.Time) {
 			v.limits = &both.cold
 		}
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.batch(v.version, arrived)
-	if v.arm == canary.Canary {
-		b.CanaryRequests++
-	} else {
-		b.StableRequests++
-	}
+	v.tally.request(v.arm)
 	if next, found := v.limits.NextOverdue(0); found {
+		v.mu.Lock()
+		defer v.mu.Unlock()
 		v.next = next
 		v.timer = time.AfterFunc(next, v.due)
-	}
-}
-
-// drawnNew counts a session that was drawn for the first time.
-func (v *verdict) drawnNew(now time.Time) {
-	v.ledger.mu.Lock()
-	defer v.ledger.mu.Unlock()
-	b := v.ledger.batch(v.version, now)
-	if v.arm == canary.Canary {
-		b.CanaryDrawn++
-	} else {
-		b.StableDrawn++
 	}
 }
 
 // due counts what the request's age has brought: marks that were held back, and a bad mark on every
 // stream for which it is overdue.
 func (v *verdict) due() {
-	l, now := v.ledger, v.now()
-	l.mu.Lock()
+	v.mu.Lock()
 	urgent := false
 	for s := range canary.Stream(canary.Streams) {
 		if mark := v.held[s]; mark.Kind != canary.MarkNone && mark.Age <= v.next {
-			urgent = v.count(s, mark.Kind, now) || urgent
+			urgent = v.count(s, mark.Kind) || urgent
 			v.held[s] = canary.Mark{}
 		}
 	}
@@ -86,7 +70,7 @@ func (v *verdict) due() {
 		for s := range canary.Stream(canary.Streams) {
 			if overdue.Has(s) && !v.done.Has(s) {
 				v.done = v.done.With(s)
-				urgent = v.count(s, canary.MarkBad, now) || urgent
+				urgent = v.count(s, canary.MarkBad) || urgent
 			}
 		}
 	}
@@ -95,10 +79,9 @@ func (v *verdict) due() {
 		v.timer.Reset(next - v.next)
 		v.next = next
 	}
-	l.urgent = l.urgent || urgent
-	l.mu.Unlock()
+	v.mu.Unlock()
 	if urgent {
-		l.bell.ring()
+		v.ledger.alarm(v.now())
 	}
 }
 
@@ -117,8 +100,7 @@ func (v *verdict) end(result canary.Result, latency, age time.Duration) {
 }
 
 func (v *verdict) mark(result canary.Result, latency, age time.Duration, only func(canary.Stream) bool) {
-	l, now := v.ledger, v.now()
-	l.mu.Lock()
+	v.mu.Lock()
 	urgent := false
 	marks := v.limits.Marks(v.arm, result, latency, v.done)
 	for s := range canary.Stream(canary.Streams) {
@@ -131,7 +113,7 @@ func (v *verdict) mark(result canary.Result, latency, age time.Duration, only fu
 		case mark.Age > age:
 			v.held[s] = mark
 		default:
-			urgent = v.count(s, mark.Kind, now) || urgent
+			urgent = v.count(s, mark.Kind) || urgent
 		}
 	}
 	v.answered = true
@@ -139,21 +121,26 @@ func (v *verdict) mark(result canary.Result, latency, age time.Duration, only fu
 	if v.ended && v.timer != nil && v.held == (canary.Marks{}) {
 		v.timer.Stop()
 	}
-	l.urgent = l.urgent || urgent
-	l.mu.Unlock()
+	v.mu.Unlock()
 	if urgent {
-		l.bell.ring()
+		v.ledger.alarm(v.now())
 	}
 }
 
-// count puts one mark into the open batch and says whether it should be sent at once. The caller
-// holds the ledger's mutex.
-func (v *verdict) count(s canary.Stream, kind canary.MarkKind, now time.Time) bool {
-	c := &v.ledger.batch(v.version, now).Streams[s]
+// count counts one mark and says whether it speaks against the canary. The caller holds mu.
+func (v *verdict) count(s canary.Stream, kind canary.MarkKind) bool {
 	if v.sticky {
-		c.CountSession(v.arm, kind, v.session)
+		v.tally.markSession(s, v.arm, kind, v.session)
 	} else {
-		c.Count(v.arm, kind)
+		v.tally.mark(s, v.arm, kind)
 	}
 	return kind == canary.MarkBad && v.arm == canary.Canary
+}
+
+// alarm takes in that a canary was bad: the guard judges at once, and who waits is woken.
+func (l *ledger) alarm(now time.Time) {
+	if l.guard != nil {
+		l.guard.judge(now)
+	}
+	l.nudge()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Route is the full desired state of one component's traffic in one unit. A gateway takes it whole
@@ -37,6 +38,40 @@ type Route struct {
 	WarmUp Duration `json:"warm-up,omitempty"`
 	// Latency says how slow the canary may be; nil leaves it to the gateway.
 	Latency *LatencyBound `json:"latency,omitempty"`
+	// Guard is the gateway's own test of the canary; nil leaves judging to whoever reads its evidence.
+	Guard *Guard `json:"guard,omitempty"`
+}
+
+// Guard is a test that a gateway runs by itself on what it sees of a canary. What it finds against the canary takes the
+// traffic back at once in this gateway, for the rest of the release. The first guard of a release counts on a route: a
+// test is not changed while it runs.
+type Guard struct {
+	// FalseRollback bounds the chance that the guard cuts off a harmless canary, over the release; above 0, at most 0.5.
+	// It is this gateway's part, on this route, of what the release may spend.
+	FalseRollback float64 `json:"false-rollback"`
+	// ErrorMargin is how much the canary's failure rate may be above stable's, 0 to below 1.
+	ErrorMargin float64 `json:"error-margin"`
+	// Steps and Planned are how many steps the ramp has, at least 1, and how long they take together, at least 1 s: the
+	// guard spreads its stakes over them.
+	Steps   int      `json:"steps"`
+	Planned Duration `json:"planned"`
+}
+
+// mostGuardSteps bounds what a document may ask of the arithmetic.
+const mostGuardSteps = 1000
+
+func (g Guard) check() error {
+	switch {
+	case !(g.FalseRollback > 0 && g.FalseRollback <= 0.5):
+		return fmt.Errorf("guard: false rollback %v: want above 0 and at most 0.5", g.FalseRollback)
+	case !(g.ErrorMargin >= 0 && g.ErrorMargin < 1):
+		return fmt.Errorf("guard: error margin %v: want 0 to below 1", g.ErrorMargin)
+	case g.Steps < 1 || g.Steps > mostGuardSteps:
+		return fmt.Errorf("guard: %d steps: want 1 to %d", g.Steps, mostGuardSteps)
+	case g.Planned.Std() < time.Second:
+		return fmt.Errorf("guard: planned %s: want at least 1s", g.Planned)
+	}
+	return nil
 }
 
 // LatencyBound compares a quantile of the canary's latency with stable's.
@@ -96,6 +131,11 @@ func (r Route) Check() error {
 	}
 	if l := r.Latency; l != nil && (l.Quantile < leastQuantile || l.Quantile > mostQuantile || l.Margin < 0 || l.Margin > mostMargin) {
 		add("latency: quantile %v and margin %v: want 90 to 99.9 percent and 0 to 10", l.Quantile, l.Margin)
+	}
+	if r.Guard != nil {
+		if err := r.Guard.check(); err != nil {
+			problems = append(problems, err)
+		}
 	}
 	for _, side := range []struct {
 		role   string

@@ -64,6 +64,15 @@ func (f *Fleet) Gateways(unit string) ([]*Client, error) {
 	return nil, fmt.Errorf("unit %q: %w; there are %q", unit, release.ErrNotFound, f.Units())
 }
 
+// Size is how many gateways a unit has; 0 for a unit that is none.
+func (f *Fleet) Size(unit string) int {
+	clients, err := f.Gateways(unit)
+	if err != nil {
+		return 0
+	}
+	return len(clients)
+}
+
 // Check returns nil when every gateway of the unit would take the routes.
 func (f *Fleet) Check(ctx context.Context, unit string, routes []release.Route) error {
 	_, err := each(ctx, f, unit, func(ctx context.Context, c *Client) (struct{}, error) {
