@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -243,7 +244,7 @@ func (r *run) snapshot() *release.Ask {
 	ask := &release.Ask{
 		Number: q.number, Point: q.point, PlanHash: r.status.PlanHash, Wants: slices.Clone(q.wants), Asked: q.asked, Until: q.until,
 		Requester: r.in.Request.Requester, Commit: r.plan.Commit, Commits: r.commits, Units: r.plan.Units, Steps: r.plan.Steps,
-		Exposure: exposure(r.plan), Pressure: r.pressed, Evidence: r.status.Evidence, Answers: slices.Clone(q.answers), Closed: q.closed,
+		Exposure: canary.Exposure(r.plan), Pressure: r.pressed, Evidence: r.status.Evidence, Answers: slices.Clone(q.answers), Closed: q.closed,
 	}
 	for _, move := range r.plan.Changed() {
 		change := release.Change{Component: move.Component, To: move.Candidate.ID, Artifact: move.Candidate.Artifact}

@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"time"
-
-	"github.com/skyisland/skyisland/internal/release"
 )
 
 // Config is everything that shapes a test. It is fixed for one release attempt: [Config.Hash] is kept
@@ -120,29 +118,6 @@ func DefaultConfig() Config {
 			BodyQuantile: 0.90, TailQuantile: 0.99, Margin: 1.2, TailFactor: 2, WarmFactor: 2.5,
 		},
 	}
-}
-
-// ForRoute is the configuration of the test that a gateway runs by itself on a route with a [release.Guard]; ok is false
-// for a route without one. The latency thresholds are the gateway's own and not in it.
-func ForRoute(r release.Route) (c Config, ok bool) {
-	if r.Guard == nil {
-		return c, false
-	}
-	c = DefaultConfig().WithAlpha(r.Guard.FalseRollback)
-	c.Streams[StreamError].Margin = r.Guard.ErrorMargin
-	c.WarmUp, c.Sticky = r.WarmUp.Std(), r.Sticky == release.StickyUser
-	c.Steps, c.Planned = r.Guard.Steps, r.Guard.Planned.Std()
-	return c, true
-}
-
-// WithAlpha is the configuration with another bound on false rollbacks, for each of its two tests. The evidence that
-// holds comes before the one that rolls back, whatever the bound.
-func (c Config) WithAlpha(alpha float64) Config {
-	c.Alpha, c.Absolute.Alpha = alpha, alpha
-	if c.HoldAt*alpha >= 1 {
-		c.HoldAt = 0.5 / alpha
-	}
-	return c
 }
 
 // Hash identifies the configuration: equal configurations have equal hashes in every process. It is 64

@@ -25,7 +25,8 @@ type exchange struct {
 	uptime   time.Duration // at arrival
 	trace    string
 	endpoint *endpoint
-	verdict  *verdict // nil when the request is no evidence
+	verdict  *verdict // nil when the request is no evidence, else &own
+	own      verdict
 
 	status int
 	// cause is set when there was no answer to pass on.
@@ -86,10 +87,8 @@ func (x *exchange) testify(req *http.Request) {
 	if !x.evidence || l == nil {
 		return
 	}
-	v := &verdict{
-		now: x.g.opts.Now, tally: x.route.tally,
-		arm: x.arm, session: x.session, sticky: x.sticky,
-	}
+	v := &x.own
+	v.now, v.tally, v.arm, v.session, v.sticky = x.g.opts.Now, x.route.tally, x.arm, x.session, x.sticky
 	if req.Header.Get("Upgrade") != "" {
 		// How long a tunnel takes to end says nothing about its latency.
 		v.limits = &canary.Thresholds{}

@@ -99,15 +99,7 @@ func (f *forecaster) ask(gate release.Gate, step *release.StepChange) release.De
 
 // plan makes the plan of a release that replaces every component, and takes it that all that has work has passed.
 func (f *forecaster) plan(spec release.Spec) {
-	built, stable := map[string]release.Digest{}, map[string]release.Revision{}
-	for i, c := range spec.Components {
-		digest := func(kind int) release.Digest { return release.Digest(fmt.Sprintf("sha256:%064x", 2*i+kind+1)) }
-		built[c.Name] = digest(0)
-		before := release.NewRevision(c.Name, digest(1), c.Run, strings.Repeat("f", 40))
-		before.Ingress = c.Ingress
-		stable[c.Name] = before
-	}
-	plan := release.NewPlan(f.question.Release, f.question.Request, spec, built, stable)
+	plan := release.Foresee(f.question.Release, f.question.Request, spec)
 	f.question.Spec, f.question.Plan, f.question.PlanHash = &spec, &plan, plan.Hash()
 	has := map[release.Stage]bool{release.StagePressure: spec.Pressure != nil}
 	for _, c := range spec.Components {

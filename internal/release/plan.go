@@ -1,6 +1,10 @@
 package release
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Plan is the frozen description of what a release will do. It is what people approve and policies
 // judge, by its hash.
@@ -74,6 +78,20 @@ func NewPlan(id ID, req Request, spec Spec, built map[string]Digest, stable map[
 	}
 	plan.Steps = steps(spec.Ramp, plan.Moves)
 	return plan
+}
+
+// Foresee is the plan of a release that replaces every component of a spec, for whoever wants to know before anything is
+// built. The digests in it are made up.
+func Foresee(id ID, req Request, spec Spec) Plan {
+	built, stable := map[string]Digest{}, map[string]Revision{}
+	for i, c := range spec.Components {
+		digest := func(kind int) Digest { return Digest(fmt.Sprintf("sha256:%064x", 2*i+kind+1)) }
+		built[c.Name] = digest(0)
+		before := NewRevision(c.Name, digest(1), c.Run, strings.Repeat("f", 40))
+		before.Ingress = c.Ingress
+		stable[c.Name] = before
+	}
+	return NewPlan(id, req, spec, built, stable)
 }
 
 // steps is the ramp of a group. A group that replaces no revision has nothing to compare, so it has

@@ -25,6 +25,9 @@ const (
 	benchRelease = "bench/gateway/production/1"
 	benchLease   = 10 * time.Minute
 	canaryWeight = release.Weight(2000)
+	// guardBar is how much of the rate without a guard is left with one, guardCost what it costs a request.
+	guardBar  = 0.95
+	guardCost = 200 * time.Nanosecond
 )
 
 // side is one way to the backend.
@@ -55,6 +58,7 @@ func benchGateway(b *testing.B, r *report) {
 		{name: "httputil.ReverseProxy", process: proxy, clients: callersOf(gatewayClients, proxy.Addr, http.MethodGet, "/plain", "")},
 		{name: "gateway, stable only", process: served, clients: callersOf(gatewayClients, served.Addr, http.MethodGet, "/plain", "")},
 		{name: "gateway, 20 % canary", process: served, clients: callersOf(gatewayClients, served.Addr, http.MethodGet, "/canary", "")},
+		{name: "gateway, 20 % canary, no guard", process: served, clients: callersOf(gatewayClients, served.Addr, http.MethodGet, "/blind", "")},
 	}
 	for b.Loop() {
 		for round := range *rounds {
@@ -70,7 +74,8 @@ func benchGateway(b *testing.B, r *report) {
 	reportGateway(b, r, sides)
 }
 
-// gatewayRoutes are one route with a stable revision alone, and one that shares with a canary.
+// gatewayRoutes are one route with a stable revision alone, one that shares with a canary under a guard, and one that does
+// and judges nothing.
 func gatewayRoutes(backend string) []release.Route {
 	stable := release.Target{Revision: "stable", Endpoints: []string{backend}}
 	canary := release.Target{Revision: "canary", Endpoints: []string{backend}}
@@ -79,6 +84,11 @@ func gatewayRoutes(backend string) []release.Route {
 		{
 			Key: "bench/gateway/production/canary", Ingress: release.Ingress{Path: "/canary"}, Version: 1, Stable: &stable, Canary: &canary,
 			Weight: canaryWeight, Lease: release.Duration(benchLease), Release: benchRelease, Salt: "salt", Sticky: release.StickyRequest,
+			Guard: &release.Guard{FalseRollback: 0.005, ErrorMargin: 0.0005, Steps: 5, Planned: release.Duration(10 * time.Minute)},
+		},
+		{
+			Key: "bench/gateway/production/blind", Ingress: release.Ingress{Path: "/blind"}, Version: 1, Stable: &stable, Canary: &canary,
+			Weight: canaryWeight, Lease: release.Duration(benchLease), Salt: "salt", Sticky: release.StickyRequest,
 		},
 	}
 }
@@ -134,6 +144,9 @@ func reportGateway(b *testing.B, r *report, sides []*side) {
 		rate, cpu := ratio(s.rates, bare.rates), ratio(s.cpus, bare.cpus)
 		r.judge("proxying: CPU a request, "+s.name+" / ReverseProxy", "< 1", cpu < 1, "%.2f (requests/s %.2f)", cpu, rate)
 	}
+	on, off := sides[3], sides[4]
+	kept := ratio(on.rates, off.rates)
+	r.judge("proxying: requests/s with the guard / without", ">= 0.95", kept >= guardBar, "%.2f (CPU a request %.2f)", kept, ratio(on.cpus, off.cpus))
 	b.ReportMetric(median(sides[2].cpus), "µs-cpu/request")
 	b.ReportMetric(median(sides[2].rates), "requests/s")
 	b.ReportMetric(0, "ns/op")
@@ -179,6 +192,7 @@ func benchHandler(b *testing.B, r *report) {
 		{name: "httputil.ReverseProxy", path: "/plain", handler: bare},
 		{name: "gateway, stable only", path: "/plain", handler: g},
 		{name: "gateway, 20 % canary", path: "/canary", handler: g},
+		{name: "gateway, 20 % canary, no guard", path: "/blind", handler: g},
 	}
 	for b.Loop() {
 		for range *rounds {
@@ -198,6 +212,10 @@ func benchHandler(b *testing.B, r *report) {
 		}
 		r.add("handler without a network: "+s.name, "%s", text)
 	}
+	allocations := func(path string) float64 { return testing.AllocsPerRun(1000, func() { serveOne(g, path) }) }
+	cost := time.Duration((median(sides[2].times) - median(sides[3].times)) * float64(time.Microsecond))
+	more := allocations("/canary") - allocations("/blind")
+	r.judge("guard and evidence: cost a request", "<= 200 ns, 0 allocations", cost <= guardCost && more <= 0, "%s, %.0f allocations", cost, more)
 	b.ReportMetric(0, "ns/op")
 }
 

@@ -1,10 +1,9 @@
-package workflows
+package canary
 
 import (
 	"testing"
 	"time"
 
-	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -13,12 +12,12 @@ func TestEveryManifestHasAnAnalysis(t *testing.T) {
 	plan := release.Plan{Steps: []release.Step{{Weight: 100, Bake: release.Duration(time.Minute)}, {Weight: 5000}}}
 	a := &plan.Analysis
 	try := func() {
-		config := analysis(plan)
+		config := ForPlan(plan)
 		if err := config.Validate(); err != nil {
 			t.Errorf("%+v: %v", plan.Analysis, err)
 		}
 		for _, step := range plan.Steps {
-			if _, err := canary.PlanStep(config, step.Weight.Fraction(), config.Effect.Stable, config.Effect.Canary); err != nil {
+			if _, err := PlanStep(config, step.Weight.Fraction(), config.Effect.Stable, config.Effect.Canary); err != nil {
 				t.Errorf("%+v: a step of %s needs no requests: %v", plan.Analysis, step.Weight, err)
 			}
 		}
@@ -44,8 +43,8 @@ func TestASmallerEffectNeedsNoFewerRequests(t *testing.T) {
 	before := int64(0)
 	for _, detect := range []release.Share{1, 0.2, 0.05, 0.01, 0.005, 0.002, 0.001} {
 		plan.Analysis.Detect = detect
-		config := analysis(plan)
-		step, err := canary.PlanStep(config, 0.05, config.Effect.Stable, config.Effect.Canary)
+		config := ForPlan(plan)
+		step, err := PlanStep(config, 0.05, config.Effect.Stable, config.Effect.Canary)
 		if err != nil || step.Requests < before {
 			t.Errorf("to see %s takes %d requests, more is seen with %d: %v", detect, step.Requests, before, err)
 		}

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"slices"
-	"time"
 
 	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/release"
@@ -23,7 +22,7 @@ func (r *run) guard() *release.Guard {
 	if r.guards == 0 {
 		return nil
 	}
-	config := analysis(r.plan)
+	config := canary.ForPlan(r.plan)
 	return &release.Guard{
 		FalseRollback: config.Alpha / 2 / float64(r.guards), ErrorMargin: config.Streams[canary.StreamError].Margin,
 		Steps: config.Steps, Planned: release.Duration(config.Planned),
@@ -32,34 +31,9 @@ func (r *run) guard() *release.Guard {
 
 // watched is the configuration of the watcher's test.
 func (r *run) watched() canary.Config {
-	config := analysis(r.plan)
+	config := canary.ForPlan(r.plan)
 	if r.guards == 0 {
 		return config
 	}
 	return config.WithAlpha(config.Alpha / 2)
-}
-
-// analysis is the plan's word on what counts as worse, as the configuration of the test.
-func analysis(plan release.Plan) canary.Config {
-	config := canary.DefaultConfig().WithAlpha(float64(plan.Analysis.FalseRollback))
-	config.Streams[canary.StreamError].Margin = float64(plan.Analysis.ErrorMargin)
-	// Below the smallest effect that the test bets on no number of requests shows anything, and a step would
-	// have to see nothing at all.
-	least := config.Streams[canary.StreamError].Grid[0]
-	allowed := config.Effect.Stable + float64(plan.Analysis.ErrorMargin)
-	config.Effect.Canary = min(1, max(float64(plan.Analysis.Detect), least*allowed))
-	config.Latency.TailQuantile = plan.Analysis.LatencyQuantile / 100
-	config.Latency.Margin = 1 + float64(plan.Analysis.LatencyMargin)
-	config.WarmUp = plan.Ramp.Probe.Std()
-	config.BlindAfter = plan.Analysis.Blind.Std()
-	config.Sticky = plan.Ramp.Sticky == release.StickyUser
-	config.FirstRelease = !plan.Compared()
-	// A release without steps is still watched after its cutover.
-	config.Steps = max(1, len(plan.Steps))
-	var planned time.Duration
-	for _, step := range plan.Steps {
-		planned += step.Bake.Std()
-	}
-	config.Planned = max(planned, time.Second)
-	return config
 }
