@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 // accessQueue bounds the lines that wait for the writer.
@@ -25,6 +27,7 @@ type accessLine struct {
 	version, bytes                      int64
 	status                              int
 	pinned                              bool
+	weight                              release.Weight
 	first, took                         time.Duration
 }
 
@@ -44,7 +47,7 @@ func (l *accessLog) add(x *exchange, class Class, took time.Duration) {
 	line := accessLine{
 		at: x.arrived, trace: x.trace, route: x.route.doc.Key, revision: x.to.revision.name, arm: x.arm.String(),
 		method: x.method, path: x.path, class: class.String(), version: x.route.doc.Version,
-		bytes: x.bytes, status: x.status, pinned: x.pinned, first: x.first, took: took,
+		bytes: x.bytes, status: x.status, pinned: x.pinned, weight: x.weight, first: x.first, took: took,
 	}
 	select {
 	case l.queue <- line:
@@ -80,7 +83,7 @@ func (l *accessLog) emit(ctx context.Context, a accessLine) {
 	l.log.LogAttrs(ctx, slog.LevelInfo, "request",
 		slog.Time("arrived", a.at), slog.String("trace_id", a.trace), slog.String("route", a.route),
 		slog.String("revision", a.revision), slog.String("arm", a.arm), slog.Bool("pinned", a.pinned),
-		slog.Int64("weight_version", a.version), slog.String("method", a.method), slog.String("path", a.path),
+		slog.Int64("weight_version", a.version), slog.String("weight", a.weight.String()), slog.String("method", a.method), slog.String("path", a.path),
 		slog.Int("status", a.status), slog.String("class", a.class), slog.Int64("bytes", a.bytes),
 		slog.Float64("upstream_ms", float64(a.first.Microseconds())/1000),
 		slog.Float64("total_ms", float64(a.took.Microseconds())/1000))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/skyisland/skyisland/internal/canary"
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 // statusAborted stands in logs for a client that went away before there was an answer.
@@ -22,7 +23,8 @@ type exchange struct {
 	// client ends when the client goes away.
 	client   context.Context
 	arrived  time.Time
-	uptime   time.Duration // at arrival
+	uptime   time.Duration  // at arrival
+	weight   release.Weight // the canary's part then
 	trace    string
 	endpoint *endpoint
 	verdict  *verdict // nil when the request is no evidence, else &own
@@ -64,7 +66,7 @@ func (g *Gateway) begin(req *http.Request) *exchange {
 		if expired {
 			g.lapse(r, x.uptime)
 		}
-		x.route, x.assignment = r, r.assign(req, w)
+		x.route, x.weight, x.assignment = r, w, r.assign(req, w)
 		if x.to == nil {
 			return x
 		}
