@@ -34,7 +34,8 @@ const exitHelp = `Exit codes:
   0    done; of a release: it completed
   1    an error
   2    the command line is wrong
-  3    the release was rolled back; of policy: a test fails, an answer changes or is a no
+  3    the release was rolled back; of policy: a test fails, an answer changes or is a no;
+       of analysis: the canary would have been rolled back
   4    the release failed before any traffic
   5    the release was refused
   6    the release was aborted or superseded

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/manifest"
 	"github.com/skyisland/skyisland/internal/policy"
 	"github.com/skyisland/skyisland/internal/release"
@@ -92,6 +93,11 @@ func (p *program) tellForecast(w io.Writer, spec release.Spec, f policy.Forecast
 		}
 	}
 	table(w, p.width(), rows...)
+	if f.Plan != nil {
+		if e := canary.Exposure(*f.Plan); e != nil {
+			fmt.Fprintf(w, "\nexposure: at worst %d bad answers; takes at least %s; a harmless release is rolled back in %s of cases", e.BadAnswers, e.Takes, e.FalseRollback)
+		}
+	}
 	for _, want := range f.Wants {
 		fmt.Fprintf(w, "\nasked before the %s: %d approvals", want.Before, want.Count)
 		if len(want.From) > 0 {

@@ -25,6 +25,8 @@ type Forecast struct {
 	Problems release.Problems `json:"problems,omitempty"`
 	// Wants are the approvals that would be asked for.
 	Wants []release.Approval `json:"wants,omitempty"`
+	// Plan is what the release would do; nil when the rules demand what the manifest lacks.
+	Plan *release.Plan `json:"plan,omitempty"`
 }
 
 // Refused says whether a gate would say no for more than a while, or the manifest lacks what is demanded.
@@ -101,6 +103,7 @@ func (f *forecaster) ask(gate release.Gate, step *release.StepChange) release.De
 func (f *forecaster) plan(spec release.Spec) {
 	plan := release.Foresee(f.question.Release, f.question.Request, spec)
 	f.question.Spec, f.question.Plan, f.question.PlanHash = &spec, &plan, plan.Hash()
+	f.out.Plan = &plan
 	has := map[release.Stage]bool{release.StagePressure: spec.Pressure != nil}
 	for _, c := range spec.Components {
 		has[release.StageBuild] = has[release.StageBuild] || len(c.Build.Run) > 0
