@@ -52,24 +52,26 @@ type Options struct {
 
 // App is a server with its worker.
 type App struct {
-	config   config.Config
-	log      *slog.Logger
-	detach   bool
-	store    *store.Store
-	fleet    *admin.Fleet
-	runtime  *runtime.Runtime
-	router   *intake.Router
-	github   *intake.GitHub
-	people   *identity.Directory
-	rules    *policy.Engine
-	page     *page.Page
-	desk     *desk.Desk
-	chats    chats
-	notifier *router.Router
-	alarms   *alarms
-	api      *api.Server
-	dispatch *dispatch.Dispatcher
-	worker   interface {
+	config  config.Config
+	log     *slog.Logger
+	detach  bool
+	store   *store.Store
+	fleet   *admin.Fleet
+	runtime *runtime.Runtime
+	router  *intake.Router
+	github  *intake.GitHub
+	// alarmSources are webhooks that stop releases, by their path.
+	alarmSources map[string]*intake.AlarmSource
+	people       *identity.Directory
+	rules        *policy.Engine
+	page         *page.Page
+	desk         *desk.Desk
+	chats        chats
+	notifier     *router.Router
+	alarms       *alarms
+	api          *api.Server
+	dispatch     *dispatch.Dispatcher
+	worker       interface {
 		Start() error
 		Stop()
 	}
@@ -152,7 +154,10 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 // serveFrom makes the parts that others call.
 func (a *App) serveFrom(o Options, repositories repositories) error {
 	box := inbox{a.store}
-	a.router = intake.NewRouter(box, applications{Store: a.store, adopt: o.Adopt}, manifests{repositories}, a.dispatch, a.people, a.log)
+	a.router = intake.NewRouter(box, applications{Store: a.store, adopt: o.Adopt}, manifests{repositories}, a.dispatch, underWay{a.dispatch, a.store}, a.people, a.log)
+	if err := a.hearAlarms(o.Config, box); err != nil {
+		return err
+	}
 	if secret := o.Config.GitHub.Secret.Reveal(); secret != "" {
 		var err error
 		if a.github, err = intake.NewGitHub(secret, box, a.router, a.log); err != nil {
@@ -193,6 +198,9 @@ func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
 	if a.github != nil {
 		mux.Handle("POST "+githubPath, a.github)
+	}
+	for path, source := range a.alarmSources {
+		mux.Handle("POST "+path, source)
 	}
 	if a.chats.slack != nil {
 		mux.Handle("POST "+slackPath, a.chats.slack.Handler())

@@ -36,6 +36,9 @@ type Config struct {
 	GatewayToken Secret `yaml:"gateway-token"`
 	// GitHub is the webhook source of this name.
 	GitHub GitHub `yaml:"github"`
+	// Alertmanager and CloudEvents are webhooks that stop releases.
+	Alertmanager AlarmSource `yaml:"alertmanager"`
+	CloudEvents  AlarmSource `yaml:"cloudevents"`
 	// Tokens are who may use the API.
 	Tokens []Token `yaml:"tokens"`
 	// Directory is the file that says which accounts are which people; empty is none.
@@ -77,6 +80,12 @@ type Unit struct {
 type GitHub struct {
 	// Secret signs deliveries; empty turns the source off.
 	Secret Secret `yaml:"secret"`
+}
+
+// AlarmSource is a webhook of alarms.
+type AlarmSource struct {
+	// Token is the bearer token that its senders show; empty turns the source off.
+	Token Secret `yaml:"token"`
 }
 
 // Token is one key to the API.

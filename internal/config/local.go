@@ -20,6 +20,9 @@ type Local struct {
 	DingTalk  DingTalk `yaml:"dingtalk"`
 	Feishu    Feishu   `yaml:"feishu"`
 	Alarms    []Alarm  `yaml:"alarms"`
+
+	Alertmanager AlarmSource `yaml:"alertmanager"`
+	CloudEvents  AlarmSource `yaml:"cloudevents"`
 }
 
 // ReadLocal reads such a file. Its error names every fault with its path.
@@ -44,6 +47,7 @@ func ReadLocal(file string) (Local, error) {
 	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
+		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents,
 	}, nil
 }
 
@@ -51,4 +55,5 @@ func ReadLocal(file string) (Local, error) {
 func (l Local) Apply(c *Config) {
 	c.Tokens = append(c.Tokens, l.Tokens...)
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
+	c.Alertmanager, c.CloudEvents = l.Alertmanager, l.CloudEvents
 }

@@ -14,7 +14,10 @@ const secretLimit = 64 << 10
 // reveal replaces every reference to a file or a variable by the secret that is there. Files are
 // relative to dir.
 func (c *Config) reveal(dir string) error {
-	places := []place{{"store", &c.Store}, {"gateway-token", &c.GatewayToken}, {"github.secret", &c.GitHub.Secret}, {"page.secret", &c.Page.Secret}}
+	places := []place{
+		{"store", &c.Store}, {"gateway-token", &c.GatewayToken}, {"github.secret", &c.GitHub.Secret}, {"page.secret", &c.Page.Secret},
+		{"alertmanager.token", &c.Alertmanager.Token}, {"cloudevents.token", &c.CloudEvents.Token},
+	}
 	for i := range c.Tokens {
 		places = append(places, place{fmt.Sprintf("tokens[%d].token", i), &c.Tokens[i].Token})
 	}

@@ -67,10 +67,10 @@ func (g *guard) weigh(t *tally, now time.Time) {
 	}
 }
 
-// judge takes in what has counted, and says whether the guard has found anything against the canary, now or before.
-func (g *guard) judge(now time.Time) bool {
+// judge takes in what has counted, and decides.
+func (g *guard) judge(now time.Time) {
 	if g.trip.Load() != nil {
-		return true
+		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -85,27 +85,26 @@ func (g *guard) judge(now time.Time) bool {
 			g.log.Error("the guard cannot count", "route", g.key, "release", g.release, "error", err)
 		}
 	}
-	return g.decide(now)
+	g.decide(now)
 }
 
 // tick lets time pass for the test.
-func (g *guard) tick(now time.Time) bool {
+func (g *guard) tick(now time.Time) {
 	g.judge(now)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.test.Tick(now)
-	return g.decide(now)
+	g.decide(now)
 }
 
 // decide trips the guard when its test has decided. The caller holds mu.
-func (g *guard) decide(now time.Time) bool {
+func (g *guard) decide(now time.Time) {
 	if g.trip.Load() != nil || g.test.Phase() != canary.PhaseRolledBack {
-		return g.trip.Load() != nil
+		return
 	}
 	found := g.test.Verdict(now).Words(now)
 	g.trip.Store(&found)
 	g.log.Warn("the guard found the canary bad, traffic is back on stable", "route", g.key, "release", g.release, "evidence", found.Sentence)
 	g.unsaved()
 	g.ledger.nudge()
-	return true
 }

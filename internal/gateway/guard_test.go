@@ -27,7 +27,7 @@ type answers = map[string]func(*http.Request) (*http.Response, error)
 // fails answers a part of the requests with 500.
 func fails(part float64) func(*http.Request) (*http.Response, error) {
 	return func(*http.Request) (*http.Response, error) {
-		if rand.Float64() < part { //nolint:gosec // a fault needs no secret chance
+		if rand.Float64() < part {
 			return plainAnswer(500), nil
 		}
 		return plainAnswer(200), nil

@@ -48,6 +48,8 @@ const (
 	Duplicate   OutcomeKind = "duplicate"
 	Ignored     OutcomeKind = "ignored"
 	Refused     OutcomeKind = "refused"
+	// Stopped is of an alarm that stopped a release.
+	Stopped OutcomeKind = "stopped"
 )
 
 // Inbox keeps events.

@@ -243,7 +243,7 @@ func newFixture(t *testing.T) *fixture {
 	}
 	f.manifests = func(context.Context, string) (Routes, error) { return f.routes, nil }
 	read := manifestsFunc(func(ctx context.Context, commit string) (Routes, error) { return f.manifests(ctx, commit) })
-	f.Router = NewRouter(f.inbox, f.registry, read, f.lanes, nil, slog.New(slog.DiscardHandler))
+	f.Router = NewRouter(f.inbox, f.registry, read, f.lanes, &alarmed{}, nil, slog.New(slog.DiscardHandler))
 	return f
 }
 

@@ -205,7 +205,7 @@ func payloadOf(contentType string, body []byte) ([]byte, error) {
 	return body, nil
 }
 
-func reply(w http.ResponseWriter, status int, answer Answer) {
+func reply(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// The sender may have gone; there is nobody left to tell.

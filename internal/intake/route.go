@@ -58,6 +58,9 @@ type Routes struct {
 
 // route decides what an event means, and submits it. An error means that something it needs is away.
 func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
+	if event.Kind == kindAlarm {
+		return r.routeAlarm(ctx, event)
+	}
 	if event.Kind != "push" {
 		return Outcome{Kind: Ignored, Message: fmt.Sprintf("a %s event starts nothing", event.Kind)}, nil
 	}

@@ -44,6 +44,7 @@ type Router struct {
 	manifests    Manifests
 	submitter    Submitter
 	people       People
+	releases     Releases
 	log          *slog.Logger
 	wake         chan struct{}
 	slots        chan struct{}
@@ -80,9 +81,9 @@ type line struct {
 }
 
 // NewRouter is a router; [Router.Run] does the work. Without people, whoever pushes is who the source says.
-func NewRouter(inbox Inbox, applications Applications, manifests Manifests, submitter Submitter, people People, log *slog.Logger) *Router {
+func NewRouter(inbox Inbox, applications Applications, manifests Manifests, submitter Submitter, releases Releases, people People, log *slog.Logger) *Router {
 	return &Router{
-		inbox: inbox, applications: applications, manifests: manifests, submitter: submitter, people: people, log: log,
+		inbox: inbox, applications: applications, manifests: manifests, submitter: submitter, releases: releases, people: people, log: log,
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, batch),
 		settled: make(chan struct{}), tries: map[int64]int{}, busy: map[string]bool{}, held: map[string]hold{},
 	}

@@ -197,7 +197,7 @@ func TestARestartTriesWhatWaitsBeforeWhatIsNew(t *testing.T) {
 		newer := f.push(t, "d2", commitA, commitB)
 		f.away(false)
 		// Another process, with the same inbox, does not know of the first one's tries.
-		g := NewRouter(f.inbox, f.registry, f.Router.manifests, f.lanes, nil, slog.New(slog.DiscardHandler))
+		g := NewRouter(f.inbox, f.registry, f.Router.manifests, f.lanes, &alarmed{}, nil, slog.New(slog.DiscardHandler))
 		if err := g.Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -56,10 +56,11 @@ const (
 	Duplicate   OutcomeKind = "duplicate"
 	Ignored     OutcomeKind = "ignored"
 	Refused     OutcomeKind = "refused"
+	Stopped     OutcomeKind = "stopped"
 )
 
 func (k OutcomeKind) known() bool {
-	return slices.Contains([]OutcomeKind{Started, Queued, Superseding, Duplicate, Ignored, Refused}, k)
+	return slices.Contains([]OutcomeKind{Started, Queued, Superseding, Duplicate, Ignored, Refused, Stopped}, k)
 }
 
 func (e Event) check() error {

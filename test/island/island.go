@@ -43,9 +43,11 @@ type Options struct {
 // Unit is one unit of an island.
 type Unit struct {
 	Name string
-	// Entry is the URL where clients come in, without a slash at the end. Admin is the gateway's client.
-	Entry string
-	Admin *admin.Client
+	// Entry is the URL where clients come in, without a slash at the end, Control that of the gateway's control. Admin is
+	// the gateway's client.
+	Entry   string
+	Control string
+	Admin   *admin.Client
 }
 
 // Island is one running program. Its methods are not safe for concurrent use, but for those of API.
@@ -102,7 +104,7 @@ func Start(t testing.TB, o Options) *Island {
 	var control []string
 	for _, name := range o.Units {
 		entry, admin := FreeAddress(t), FreeAddress(t)
-		i.Units = append(i.Units, Unit{Name: name, Entry: "http://" + entry})
+		i.Units = append(i.Units, Unit{Name: name, Entry: "http://" + entry, Control: "http://" + admin})
 		control = append(control, "http://"+admin)
 		i.args = append(i.args, "--unit", fmt.Sprintf("%s=%s,%s", name, entry, admin))
 	}

@@ -110,10 +110,13 @@ func newJudging(s Settings, at time.Time) (*judging, error) {
 	j := &judging{Settings: s, test: test, weight: release.NoWeight, now: at, ticked: at, sent: at}
 	j.past.Decay(at)
 	j.thresholds()
-	if s.Weight >= 0 {
-		return j, j.weigh(s.Weight, at)
+	if s.Weight < 0 {
+		j.weight = -1
+		return j, nil
 	}
-	j.weight = -1
+	if err := j.weigh(s.Weight, at); err != nil {
+		return nil, err
+	}
 	return j, nil
 }
 

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/skyisland/skyisland/internal/config"
+	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/intake"
+	"github.com/skyisland/skyisland/internal/release"
+	"github.com/skyisland/skyisland/internal/store"
+)
+
+// Where alarms are delivered.
+const (
+	alertmanagerPath = "/webhooks/alertmanager"
+	cloudEventsPath  = "/webhooks/cloudevents"
+)
+
+// hearAlarms makes the webhooks of alarms that have a token.
+func (a *App) hearAlarms(c config.Config, box intake.Inbox) error {
+	a.alarmSources = map[string]*intake.AlarmSource{}
+	if token := c.Alertmanager.Token.Reveal(); token != "" {
+		source, err := intake.NewAlertmanager(token, box, a.router, a.log)
+		if err != nil {
+			return err
+		}
+		a.alarmSources[alertmanagerPath] = source
+	}
+	if token := c.CloudEvents.Token.Reveal(); token != "" {
+		source, err := intake.NewCloudEvents(token, box, a.router, a.log)
+		if err != nil {
+			return err
+		}
+		a.alarmSources[cloudEventsPath] = source
+	}
+	return nil
+}
+
+// underWay is what alarms need of the releases.
+type underWay struct {
+	*dispatch.Dispatcher
+
+	store *store.Store
+}
+
+// UnderWay are the releases of a lane that have not ended, as they say themselves.
+func (u underWay) UnderWay(ctx context.Context, lane release.Lane) ([]release.Status, error) {
+	found, _, err := u.store.Releases(ctx, store.ReleaseFilter{Tenant: lane.Tenant, Application: lane.Application, Environment: lane.Environment})
+	if err != nil {
+		return nil, err
+	}
+	var out []release.Status
+	for _, summary := range found {
+		if summary.Phase.Ended() {
+			continue
+		}
+		status, err := u.Status(ctx, summary.ID)
+		switch {
+		case errors.Is(err, release.ErrNotFound), errors.Is(err, release.ErrFinished):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("ask release %s how it is: %w", summary.ID, err)
+		case !status.Phase.Ended():
+			out = append(out, status)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,257 @@
+package intake
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	cloudevents "github.com/cloudevents/sdk-go/v2"
+)
+
+// The bounds of a delivery of alarms.
+const (
+	alarmBodyLimit = 1 << 20
+	mostAlarms     = 1000
+	mostLabels     = 64
+	labelLimit     = 1 << 10
+)
+
+// The sources of alarms, which are in what a release says of why it stopped.
+const (
+	SourceAlertmanager = "alertmanager"
+	SourceCloudEvents  = "cloudevents"
+)
+
+// AlarmSource is a webhook that stops releases. Its senders sign nothing, so they show a bearer token.
+type AlarmSource struct {
+	source string
+	token  [sha256.Size]byte
+	read   func(*http.Request, []byte) ([]alarmDelivery, error)
+	inbox  Inbox
+	router *Router
+	log    *slog.Logger
+}
+
+// alarmDelivery is one alarm and what it is known again by.
+type alarmDelivery struct {
+	key   string
+	alarm alarm
+}
+
+// AlarmAnswer is the body of the answer to alarms.
+type AlarmAnswer struct {
+	// Stored are new, Duplicates had come before, Resolved say that an alarm is over, which stops nothing.
+	Stored     int    `json:"stored"`
+	Duplicates int    `json:"duplicates"`
+	Resolved   int    `json:"resolved"`
+	Message    string `json:"message,omitempty"`
+}
+
+// NewAlertmanager takes notifications of Prometheus' Alertmanager, version 4. The token must not be blank.
+func NewAlertmanager(token string, inbox Inbox, router *Router, log *slog.Logger) (*AlarmSource, error) {
+	return newAlarmSource(SourceAlertmanager, token, readAlertmanager, inbox, router, log)
+}
+
+// NewCloudEvents takes CloudEvents 1.0 over HTTP whose data is an alarm. The token must not be blank.
+func NewCloudEvents(token string, inbox Inbox, router *Router, log *slog.Logger) (*AlarmSource, error) {
+	return newAlarmSource(SourceCloudEvents, token, readCloudEvent, inbox, router, log)
+}
+
+func newAlarmSource(source, token string, read func(*http.Request, []byte) ([]alarmDelivery, error), inbox Inbox, router *Router, log *slog.Logger) (*AlarmSource, error) {
+	if strings.TrimSpace(token) == "" {
+		return nil, fmt.Errorf("the alarms of %s have no token: set %s.token, or turn the source off", source, source)
+	}
+	return &AlarmSource{source: source, token: sha256.Sum256([]byte(token)), read: read, inbox: inbox, router: router, log: log}, nil
+}
+
+// errResolved is an alarm that is over.
+var errResolved = errors.New("resolved")
+
+// ServeHTTP takes alarms: verify, store each once, answer. 2xx is stored, 4xx can never be accepted, 5xx can be sent again.
+func (s *AlarmSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	sum := sha256.Sum256([]byte(given))
+	// Hashes have one length, so that the time tells nothing of the token's.
+	if subtle.ConstantTimeCompare(sum[:], s.token[:]) != 1 || !ok {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		reply(w, http.StatusUnauthorized, AlarmAnswer{Message: "the bearer token is missing or wrong"})
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, alarmBodyLimit))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		reply(w, http.StatusRequestEntityTooLarge, AlarmAnswer{Message: fmt.Sprintf("the body has more than %d bytes", alarmBodyLimit)})
+		return
+	case err != nil:
+		reply(w, http.StatusRequestTimeout, AlarmAnswer{Message: "the body broke off"})
+		return
+	}
+	deliveries, err := s.read(r, body)
+	var answer AlarmAnswer
+	if errors.Is(err, errResolved) {
+		answer.Resolved, err = 1, nil
+	}
+	if err == nil {
+		err = check(deliveries)
+	}
+	if err != nil {
+		reply(w, http.StatusBadRequest, AlarmAnswer{Message: err.Error()})
+		return
+	}
+	if err := s.accept(r.Context(), deliveries, &answer); err != nil {
+		s.log.ErrorContext(r.Context(), "alarm not stored", "source", s.source, "error", err)
+		w.Header().Set("Retry-After", "1")
+		reply(w, http.StatusServiceUnavailable, AlarmAnswer{Message: "alarms cannot be stored at the moment: send them again"})
+		return
+	}
+	reply(w, http.StatusAccepted, answer)
+}
+
+// accept stores what is new. What was stored when it fails is a duplicate the next time.
+func (s *AlarmSource) accept(ctx context.Context, deliveries []alarmDelivery, answer *AlarmAnswer) error {
+	defer s.router.Wake()
+	for _, d := range deliveries {
+		if d.key == "" {
+			answer.Resolved++
+			continue
+		}
+		body, err := json.Marshal(d.alarm)
+		if err != nil {
+			return err
+		}
+		_, duplicate, err := s.inbox.Accept(ctx, Event{
+			Source: s.source, Delivery: d.key, Kind: kindAlarm, Body: body, ReceivedAt: time.Now().UTC(),
+		})
+		if err != nil {
+			return err
+		}
+		if duplicate {
+			answer.Duplicates++
+		} else {
+			answer.Stored++
+		}
+	}
+	return nil
+}
+
+func check(deliveries []alarmDelivery) error {
+	if len(deliveries) > mostAlarms {
+		return fmt.Errorf("there are %d alarms, more than %d", len(deliveries), mostAlarms)
+	}
+	for i, d := range deliveries {
+		if d.key == "" {
+			continue
+		}
+		switch {
+		case d.alarm.Name == "":
+			return fmt.Errorf("alarm %d has no name: it says which alarm it is", i)
+		case d.alarm.At.Year() < 1970 || d.alarm.At.Year() > 9999:
+			return fmt.Errorf("alarm %d has no time at which it began", i)
+		case len(d.alarm.Labels) > mostLabels:
+			return fmt.Errorf("alarm %d has %d labels, more than %d", i, len(d.alarm.Labels), mostLabels)
+		}
+		for name, value := range d.alarm.Labels {
+			if len(name)+len(value) > labelLimit {
+				return fmt.Errorf("alarm %d: label %.40s has more than %d bytes", i, name, labelLimit)
+			}
+		}
+		if len(d.alarm.Name)+len(d.alarm.Summary) > 2*labelLimit {
+			return fmt.Errorf("alarm %d: name and summary have more than %d bytes", i, 2*labelLimit)
+		}
+	}
+	return nil
+}
+
+// key is the name of a delivery: the hash of what it is known again by.
+func key(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// readAlertmanager reads a notification. There is no delivery's name in it: the same alarm, begun at the same time, is the
+// same, however often its group is repeated or whichever of two Alertmanagers sends it.
+func readAlertmanager(_ *http.Request, body []byte) ([]alarmDelivery, error) {
+	var n struct {
+		Version string `json:"version"`
+		Alerts  []struct {
+			Status      string            `json:"status"`
+			Labels      map[string]string `json:"labels"`
+			Annotations map[string]string `json:"annotations"`
+			StartsAt    time.Time         `json:"startsAt"`
+			Fingerprint string            `json:"fingerprint"`
+		} `json:"alerts"`
+	}
+	if err := json.Unmarshal(body, &n); err != nil {
+		return nil, fmt.Errorf("this is no notification of Alertmanager: %w", err)
+	}
+	if n.Version != "4" || n.Alerts == nil {
+		return nil, fmt.Errorf("this is a notification of version %q: want Alertmanager's version 4, with alerts", n.Version)
+	}
+	out := make([]alarmDelivery, len(n.Alerts))
+	for i, a := range n.Alerts {
+		if a.Status != "firing" {
+			continue
+		}
+		if a.Fingerprint == "" {
+			return nil, fmt.Errorf("alert %d has no fingerprint", i)
+		}
+		summary := a.Annotations["summary"]
+		if summary == "" {
+			summary = a.Annotations["description"]
+		}
+		out[i] = alarmDelivery{
+			key(a.Fingerprint, a.StartsAt.UTC().Format(time.RFC3339Nano)),
+			alarm{Name: a.Labels["alertname"], Summary: summary, Labels: a.Labels, At: a.StartsAt.UTC()},
+		}
+	}
+	return out, nil
+}
+
+// readCloudEvent reads one event in the binary or the structured mode. Its data is an alarm: name, summary, labels, and
+// status, which is firing unless it is resolved. It is known again by its source and ID, as CloudEvents say.
+func readCloudEvent(r *http.Request, body []byte) ([]alarmDelivery, error) {
+	again := r.Clone(r.Context())
+	again.Body = io.NopCloser(strings.NewReader(string(body)))
+	event, err := cloudevents.NewEventFromHTTPRequest(again)
+	if err == nil {
+		err = event.Validate()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("this is no CloudEvent 1.0: %w", err)
+	}
+	var data struct {
+		Name    string            `json:"name"`
+		Summary string            `json:"summary"`
+		Status  string            `json:"status"`
+		Labels  map[string]string `json:"labels"`
+		At      time.Time         `json:"at"`
+	}
+	if err := event.DataAs(&data); err != nil {
+		return nil, fmt.Errorf("the event's data is no alarm, which is JSON with name, summary and labels: %w", err)
+	}
+	switch data.Status {
+	case "resolved":
+		return nil, errResolved
+	case "", "firing":
+	default:
+		return nil, fmt.Errorf("the alarm's status is %.40q: want firing or resolved", data.Status)
+	}
+	if data.At.IsZero() {
+		data.At = event.Time()
+	}
+	if data.At.IsZero() {
+		return nil, errors.New("the event has no time, and its data no at: one of them says when the alarm began")
+	}
+	return []alarmDelivery{{key(event.Source(), event.ID()), alarm{Name: data.Name, Summary: data.Summary, Labels: data.Labels, At: data.At.UTC()}}}, nil
+}
