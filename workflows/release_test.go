@@ -447,3 +447,23 @@ func TestFirstReleaseThatDoesBadlyWaitsForAPerson(t *testing.T) {
 		})
 	}
 }
+
+func TestTheBudgetOfBadAnswersMakesTheRampSmaller(t *testing.T) {
+	inScene(t, func(s *scene) {
+		s.live()
+		s.push(v2, func(spec *release.Spec) { spec.Ramp.Exposure = 5 })
+		r := s.begin(2, v2)
+		r.end(release.Completed)
+		moves := r.moves("web")
+		for _, move := range moves {
+			if strings.HasSuffix(move, " 50%") {
+				t.Errorf("the weights are %v: 50%% can cost more than 5 bad answers", moves)
+			}
+		}
+		if said := r.status().Timeline; !slices.ContainsFunc(said, func(e release.Entry) bool {
+			return strings.Contains(e.Message, "the budget of bad answers makes the ramp smaller") && strings.Contains(strings.Join(e.Details, " "), "the step of 50%")
+		}) {
+			t.Errorf("nothing says why: %+v", said)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/skyisland/skyisland/activities"
+	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -53,6 +54,9 @@ func (r *run) build(ctx workflow.Context) error {
 	if err := r.oblige(decision); err != nil {
 		return err
 	}
+	if err := r.size(); err != nil {
+		return err
+	}
 	built := map[string]release.Digest{}
 	all := newGroup(ctx)
 	for _, component := range r.spec.Components {
@@ -94,6 +98,21 @@ func (r *run) oblige(decision release.Decision) error {
 	r.spec = spec
 	if len(notes) > 0 {
 		r.note("the rules make the plan stricter than the manifest", notes...)
+	}
+	return nil
+}
+
+// size makes the steps of the ramp as small as the manifest's budget of bad answers asks for.
+func (r *run) size() error {
+	spec, notes, err := canary.Sized(r.spec)
+	if err != nil {
+		s := stop(release.Denied, release.CauseManifest, "the ramp cannot keep its exposure")
+		s.Cause.Details = strings.Split(err.Error(), "\n")
+		return s
+	}
+	r.spec = spec
+	if len(notes) > 0 {
+		r.note("the budget of bad answers makes the ramp smaller than the manifest", notes...)
 	}
 	return nil
 }

@@ -51,6 +51,8 @@ type Route struct {
 	LeaseLeft release.Duration `json:"lease_left"`
 	// Lapsed says that the lease ran out and the gateway took the traffic back to stable.
 	Lapsed bool `json:"lapsed"`
+	// Tripped says what the gateway's guard has found against the canary, when it was that.
+	Tripped string `json:"tripped,omitempty"`
 	// Stable and Canary are nil when there is none.
 	Stable *RouteRevision `json:"stable,omitempty"`
 	Canary *RouteRevision `json:"canary,omitempty"`

@@ -49,10 +49,14 @@ func describe(ctx context.Context, client *admin.Client, out *api.Gateway) {
 	}
 	out.Name, out.Digest = state.Gateway, state.Digest
 	for _, route := range state.Routes {
+		tripped := ""
+		if route.Tripped != nil {
+			tripped = route.Tripped.Sentence
+		}
 		out.Routes = append(out.Routes, api.Route{
 			Key: route.Route.Key, Release: route.Route.Release, Version: route.Route.Version,
 			Path: route.Route.Ingress.Path, Host: route.Route.Ingress.Host,
-			Weight: route.Route.Weight, InForce: route.Weight, LeaseLeft: route.LeaseLeft, Lapsed: route.Lapsed,
+			Weight: route.Route.Weight, InForce: route.Weight, LeaseLeft: route.LeaseLeft, Lapsed: route.Lapsed, Tripped: tripped,
 			Stable: revisionView(route.Route.Key, route.Route.Stable, stats), Canary: revisionView(route.Route.Key, route.Route.Canary, stats),
 		})
 	}

@@ -45,6 +45,9 @@ func (p *program) foreseen(file, environment string) (release.Plan, error) {
 	} else {
 		spec, err = p.specOf(file, environment)
 	}
+	if err == nil {
+		spec, _, err = canary.Sized(spec)
+	}
 	if err != nil {
 		return release.Plan{}, err
 	}

@@ -113,7 +113,7 @@ func checkUnit(unit api.Unit, state api.TrafficState) []check {
 		routes = max(routes, len(g.Routes))
 		digests[g.Digest] = true
 		for _, r := range g.Routes {
-			if r.Lapsed {
+			if r.Lapsed && r.Tripped == "" {
 				checks = append(checks, check{name, resultWarn, fmt.Sprintf("the lease of %s ran out and %s took its traffic back to stable", r.Key, g.Name),
 					"see whether release " + r.Release + " goes on: skyisland release show " + r.Release})
 			}

@@ -72,6 +72,8 @@ func weight(r api.Route) string {
 	}
 	text := fmt.Sprintf("%s to the canary of %s", r.InForce, r.Release)
 	switch {
+	case r.Tripped != "":
+		text += fmt.Sprintf("; %s was asked for, but the guard found it bad: %s", r.Weight, r.Tripped)
 	case r.Lapsed:
 		text += fmt.Sprintf("; %s was asked for, but its lease ran out", r.Weight)
 	case r.Weight != r.InForce:

@@ -20,6 +20,7 @@ type collector struct {
 	g                                         *Gateway
 	requests, latency, inFlight, weight       *prometheus.Desc
 	lapsed, unrouted, unserved, unsaved, lost *prometheus.Desc
+	tripped                                   *prometheus.Desc
 }
 
 // Metrics answers Prometheus.
@@ -40,6 +41,7 @@ func newCollector(g *Gateway) *collector {
 		inFlight: desc("requests_in_flight", "Requests that have not ended.", "route", "revision"),
 		weight:   desc("canary_weight_ratio", "The canary's part in force, 0 to 1.", "route"),
 		lapsed:   desc("lease_lapsed", "1 when the canary's lease ran out.", "route"),
+		tripped:  desc("guard_tripped", "1 when the guard has cut the canary off.", "route"),
 		unrouted: desc("unrouted_requests_total", "Requests for which there was no route."),
 		unserved: desc("unserved_requests_total", "Requests whose route had no revision."),
 		unsaved:  desc("state_unsaved", "1 when the copy of the routes on disk is older than what is in force."),
@@ -50,7 +52,7 @@ func newCollector(g *Gateway) *collector {
 // Describe names the metrics.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.requests, c.latency, c.inFlight, c.weight, c.lapsed, c.unrouted, c.unserved, c.unsaved, c.lost,
+		c.requests, c.latency, c.inFlight, c.weight, c.lapsed, c.tripped, c.unrouted, c.unserved, c.unsaved, c.lost,
 	} {
 		out <- d
 	}
@@ -73,6 +75,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		w, expired := r.weight(uptime)
 		out <- gauge(c.weight, w.Fraction(), key)
 		out <- gauge(c.lapsed, flag(expired), key)
+		out <- gauge(c.tripped, flag(r.tripped() != nil), key)
 		for _, n := range r.live.all() {
 			out <- gauge(c.inFlight, float64(n.inFlight.Load()), key, n.revision)
 			for class := ClassNone + 1; class < classes; class++ {

@@ -98,6 +98,9 @@ func checkRamp(doc *yamldoc.Document, at string, r release.Ramp) {
 			doc.Report(where, fmt.Sprintf("%s does not rise above %s before it", w, r.Steps[i-1]), "write rising weights, such as [1%, 5%, 20%, 50%]")
 		}
 	}
+	if r.Exposure > 0 && r.Exposure < release.LeastExposure {
+		doc.Report(at+".exposure", fmt.Sprintf("%d bad answers decide nothing", r.Exposure), fmt.Sprintf("write at least %d, or 0 for no bound", release.LeastExposure))
+	}
 	if r.Patience < r.Bake {
 		doc.Report(at+".patience", fmt.Sprintf("%s is shorter than bake, %s", r.Patience, r.Bake), "write at least "+r.Bake.String())
 	}

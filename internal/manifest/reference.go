@@ -100,6 +100,8 @@ func environmentFields() []Field {
 			Meaning: "The longest time at one step without enough evidence to go on; after it the release rolls back. At least bake."},
 		{Path: "environments.*.ramp.probe", Default: "30s", Min: "0s", Max: "1h",
 			Meaning: "A first step of at most 1 % that lasts so long, for caches to warm up. 0s leaves it out."},
+		{Path: "environments.*.ramp.exposure", Default: "0", Min: "0", Max: "1000", Example: "6",
+			Meaning: "The most bad answers that a canary which fails every request may give at any step before it is rolled back, at least 3. Larger steps are made smaller. 0 leaves steps as they are written."},
 		{Path: "environments.*.ramp.sticky", Default: "request", Values: []string{"request", "user"},
 			Meaning: "What keeps its side: request draws anew for each request, user keeps a user's."},
 		{Path: "environments.*.ramp.user-header", Example: "X-User-Id",

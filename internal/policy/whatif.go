@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -67,7 +68,14 @@ func (e *Engine) WhatIf(ctx context.Context, spec release.Spec, by release.Actor
 			}
 			return f.out, nil
 		}
-		spec = obliged
+		var smaller []string
+		if spec, smaller, err = canary.Sized(obliged); err != nil {
+			if !errors.As(err, &f.out.Problems) {
+				return f.out, err
+			}
+			return f.out, nil
+		}
+		f.out.Notes = append(f.out.Notes, smaller...)
 	}
 	f.plan(spec)
 	f.ask(release.GateDeploy, nil)

@@ -138,6 +138,9 @@ type Ramp struct {
 	Patience Duration `json:"patience"`
 	// Probe precedes the steps with at most 1 % for so long; 0 leaves it out.
 	Probe Duration `json:"probe"`
+	// Exposure is the most bad answers that a canary which fails every request may give at any step before it is rolled
+	// back; steps that would cost more are made smaller. 0 is no bound.
+	Exposure int `json:"exposure,omitempty"`
 	// Sticky says what keeps its side: "request" draws anew for each request, "user" pins the value
 	// of UserHeader, or of a cookie the gateway sets.
 	Sticky     Sticky `json:"sticky"`
