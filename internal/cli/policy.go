@@ -186,6 +186,8 @@ func (p *program) policyTest() *cobra.Command {
 type replayed struct {
 	Decisions int             `json:"decisions"`
 	Changes   []policy.Change `json:"changes"`
+	// Unread are decisions whose questions cannot be asked again, with the reason.
+	Unread []string `json:"unread,omitempty"`
 }
 
 func (p *program) policyReplay() *cobra.Command {
@@ -193,7 +195,7 @@ func (p *program) policyReplay() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay --bundle DIR", Short: "Say which past decisions other rules would have made otherwise", Args: between(0, 0),
 		Long: "Takes the decisions since a time from the server and asks the rules of a folder the same questions. Exit code 3 when any\n" +
-			"answer changes. Nothing is changed on the server.",
+			"answer changes, or a question cannot be read. Nothing is changed on the server.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			span, err := spanOf(since)
 			if err != nil {
@@ -208,7 +210,7 @@ func (p *program) policyReplay() *cobra.Command {
 				return err
 			}
 			err = p.print(out, func(w io.Writer) { tellReplay(w, out) })
-			if err == nil && len(out.Changes) > 0 {
+			if err == nil && len(out.Changes)+len(out.Unread) > 0 {
 				return &exitError{code: exitPolicy}
 			}
 			return err
@@ -246,8 +248,11 @@ func (p *program) replay(ctx context.Context, engine *policy.Engine, since time.
 		}
 		out.Decisions++
 		change, err := engine.Replay(ctx, decision.Question, decision.Decision)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
 			return out, err
+		case err != nil:
+			out.Unread = append(out.Unread, err.Error())
 		}
 		if change != nil {
 			out.Changes = append(out.Changes, *change)
@@ -262,7 +267,7 @@ func tellReplay(w io.Writer, out replayed) {
 		if change.Turned() {
 			turned++
 		}
-		fmt.Fprintf(w, "%s  %s: %s → %s\n", change.Release, change.Gate, answerWord(change.Was), answerWord(change.Is))
+		fmt.Fprintf(w, "%s  %s: %s → %s\n", change.About, change.Gate, answerWord(change.Was), answerWord(change.Is))
 		for _, denial := range change.New {
 			fmt.Fprintf(w, "    new       %s\n", reason(denial))
 		}
@@ -272,6 +277,9 @@ func tellReplay(w io.Writer, out replayed) {
 		for _, o := range change.Is.Obligations {
 			fmt.Fprintf(w, "    demands   %s\n", demand(o))
 		}
+	}
+	for _, why := range out.Unread {
+		fmt.Fprintf(w, "not asked again: %s\n", why)
 	}
 	fmt.Fprintf(w, "%d decisions, %d would change, %d of them from yes to no or back\n", out.Decisions, len(out.Changes), turned)
 }

@@ -5,14 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
 
 // Change is a past decision that other rules would have made otherwise.
 type Change struct {
-	Release release.ID   `json:"release"`
-	Gate    release.Gate `json:"gate"`
+	// About is the release, or the freeze that the question was about.
+	About string       `json:"about"`
+	Gate  release.Gate `json:"gate"`
 	// Was is the recorded answer, Is the one that the other rules give to the same question.
 	Was release.Decision `json:"was"`
 	Is  release.Decision `json:"is"`
@@ -35,7 +37,7 @@ func (e *Engine) Replay(ctx context.Context, recorded json.RawMessage, was relea
 	if err != nil {
 		return nil, err
 	}
-	change := Change{Release: question.Release, Gate: question.Gate, Was: was, Is: is, Gone: without(was.Deny, is.Deny), New: without(is.Deny, was.Deny)}
+	change := Change{About: strings.TrimPrefix(question.About(), "release "), Gate: question.Gate, Was: was, Is: is, Gone: without(was.Deny, is.Deny), New: without(is.Deny, was.Deny)}
 	demands := func(d release.Decision) string {
 		text, _ := json.Marshal(d.Obligations)
 		return string(text)

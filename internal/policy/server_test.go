@@ -186,6 +186,101 @@ func TestRulesOfAServerAreFollowedAndTheLastGoodOnesStay(t *testing.T) {
 	}
 }
 
+func TestARefusedBundleIsNotFetchedAgain(t *testing.T) {
+	server := &bundleServer{}
+	good := tarball(t, builtIn(t, ""))
+	server.set(good)
+	web := httptest.NewServer(server)
+	defer web.Close()
+	e, err := policy.New(policy.Options{Server: &policy.Server{URL: web.URL, Cache: filepath.Join(t.TempDir(), "b"), Client: web.Client()}, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := e.Bundle(t.Context())
+	for _, bad := range [][]byte{[]byte("<html>"), tarball(t, builtIn(t, "package release\n\ndecision := {"))} {
+		server.set(bad)
+		before := server.served.Load()
+		for i := range 3 {
+			if err := policy.Follow(t.Context(), e); err == nil {
+				t.Errorf("look %d took it", i)
+			}
+		}
+		if n := server.served.Load() - before; n != 1 {
+			t.Errorf("it was sent %d times, want once", n)
+		}
+		// The server goes back to what is in force.
+		server.set(good)
+		for range 2 {
+			if err := policy.Follow(t.Context(), e); err != nil || e.Bundle(t.Context()) != first {
+				t.Errorf("back at the good one: %v", err)
+			}
+		}
+	}
+	if n := server.served.Load(); n != 5 {
+		t.Errorf("bundles were sent %d times, want each change once", n)
+	}
+}
+
+func TestAServerThatFailsIsAskedLessOften(t *testing.T) {
+	server := &bundleServer{}
+	server.set(tarball(t, builtIn(t, "")))
+	web := httptest.NewServer(server)
+	defer web.Close()
+	e, err := policy.New(policy.Options{Server: &policy.Server{URL: web.URL, Cache: filepath.Join(t.TempDir(), "b"), Client: web.Client()}, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for failures, about := range map[int]time.Duration{0: 5 * time.Second, 1: 10 * time.Second, 3: 40 * time.Second, 5: 2 * time.Minute, 1000: 2 * time.Minute} {
+		seen := map[time.Duration]bool{}
+		for range 50 {
+			pause := policy.Pause(e, failures)
+			seen[pause] = true
+			if pause < about*4/5 || pause > about*6/5 {
+				t.Errorf("after %d failures it waits %s, want about %s", failures, pause, about)
+			}
+		}
+		if len(seen) < 10 {
+			t.Errorf("after %d failures it always waits as long: servers that began together ask together", failures)
+		}
+	}
+}
+
+func TestRulesThatCannotHaveTheDataAreNotTaken(t *testing.T) {
+	server := &bundleServer{}
+	server.set(tarball(t, builtIn(t, "")))
+	web := httptest.NewServer(server)
+	defer web.Close()
+	data := filepath.Join(t.TempDir(), "policy-data.yaml")
+	if err := os.WriteFile(data, []byte("max_ramping: 3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, err := policy.New(policy.Options{
+		Server: &policy.Server{URL: web.URL, Cache: filepath.Join(t.TempDir(), "b"), Client: web.Client()}, DataFile: data, Timeout: time.Minute,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !admitted(t, e) {
+		t.Fatal("the rules of the server deny")
+	}
+	other := tarball(t, map[string]string{"/release.rego": "package release\n\ndecision := {\"allow\": true, \"deny\": set(), \"lifted\": set(), \"obligations\": set(), \"x\": data.team}\n"})
+	server.set(other)
+	if err := policy.Follow(t.Context(), e); err == nil || !strings.Contains(err.Error(), "max_ramping") || !strings.Contains(err.Error(), data) {
+		t.Errorf("got %v, want what the new rules do not read", err)
+	}
+	if !admitted(t, e) {
+		t.Error("everything is denied, for rules that were not taken")
+	}
+	// Once the data fits, the same bundle is taken.
+	if err := os.WriteFile(data, []byte("team: blue\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first := e.Bundle(t.Context())
+	if err := policy.Follow(t.Context(), e); err != nil || e.Bundle(t.Context()) == first {
+		t.Errorf("the rules that fit are not in force: %v", err)
+	}
+}
+
 func TestAServerThatCannotBeTrustedIsRefused(t *testing.T) {
 	for address, says := range map[string]string{"http://example.com/b": "write https", "ftp://x": "not an address", "": "not an address"} {
 		_, err := policy.New(policy.Options{Server: &policy.Server{URL: address, Cache: "x"}})
