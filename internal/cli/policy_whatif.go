@@ -104,6 +104,16 @@ func (p *program) tellForecast(w io.Writer, spec release.Spec, f policy.Forecast
 			fmt.Fprintf(w, " of %v", want.From)
 		}
 	}
+	for _, approval := range f.Approvals {
+		who := "of somebody who is asked"
+		if approval.Requester {
+			who = "of whoever asks for the release"
+		}
+		fmt.Fprintf(w, "\nbefore the %s the yes %s %s", approval.Point, who, map[bool]string{true: "counts", false: "does not count"}[approval.Allow])
+		for _, denial := range approval.Deny {
+			fmt.Fprintf(w, "\n    %s", reason(denial))
+		}
+	}
 	for _, note := range f.Notes {
 		fmt.Fprintf(w, "\nstricter than the manifest: %s", note)
 	}

@@ -125,3 +125,29 @@ func TestTestsOfRulesAreRun(t *testing.T) {
 		t.Errorf("got %v, want the file that cannot be read", err)
 	}
 }
+
+func TestWhatIfSaysWhoseApprovalWouldCount(t *testing.T) {
+	spec := foreseeable()
+	spec.Approval = &release.Approval{Before: release.BeforeCutover, Count: 1, From: []string{"managers"}, Within: release.Duration(time.Hour)}
+	ada := release.Actor{Name: "ada", Source: "api", Groups: []string{"managers"}}
+	for name, c := range map[string]struct {
+		data map[string]any
+		self bool
+	}{
+		"nothing against it":   {nil, true},
+		"separation of duties": {map[string]any{"separation": map[string]any{"requester": true, "authors": true}}, false},
+	} {
+		forecast, err := engineWith(t, c.data).WhatIf(t.Context(), spec, ada, aThursday)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(forecast.Approvals) != 2 || forecast.Refused() {
+			t.Fatalf("%s: %+v, want two answers and no refusal", name, forecast)
+		}
+		for _, a := range forecast.Approvals {
+			if want := c.self || !a.Requester; a.Allow != want || a.Point != release.BeforeCutover {
+				t.Errorf("%s: %+v, want %t", name, a, want)
+			}
+		}
+	}
+}

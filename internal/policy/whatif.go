@@ -24,16 +24,32 @@ type Forecast struct {
 	// Notes are what the rules would make stricter, Problems what the manifest lacks that they demand.
 	Notes    []string         `json:"notes,omitempty"`
 	Problems release.Problems `json:"problems,omitempty"`
+	// Approvals are whose yes would count at each point at which people are asked: that of one of them, and that of whoever
+	// asks for the release.
+	Approvals []ForeseenApproval `json:"approvals,omitempty"`
 	// Wants are the approvals that would be asked for.
 	Wants []release.Approval `json:"wants,omitempty"`
 	// Plan is what the release would do; nil when the rules demand what the manifest lacks.
 	Plan *release.Plan `json:"plan,omitempty"`
 }
 
+// ForeseenApproval is what the rules would say to a yes.
+type ForeseenApproval struct {
+	Point release.ApprovalPoint `json:"point"`
+	// Requester is true for the yes of whoever asks for the release, false for that of somebody who is asked.
+	Requester bool `json:"requester"`
+	release.Decision
+}
+
 // Refused says whether a gate would say no for more than a while, or the manifest lacks what is demanded.
 func (f Forecast) Refused() bool {
 	if len(f.Problems) > 0 {
 		return true
+	}
+	for _, approval := range f.Approvals {
+		if !approval.Requester && !approval.Allow {
+			return true // nobody could approve it
+		}
 	}
 	for _, answer := range f.Answers {
 		for _, denial := range answer.Deny {
@@ -145,11 +161,27 @@ func (f *forecaster) ramp() {
 
 // approve lets as many people approve as are asked, each a member of what is asked for.
 func (f *forecaster) approve(point release.ApprovalPoint) {
-	for _, want := range f.question.Plan.Wants(point) {
+	for i, want := range f.question.Plan.Wants(point) {
 		f.out.Wants = append(f.out.Wants, want)
+		if i == 0 {
+			f.answer(point, release.Actor{Name: "somebody-" + string(point), Source: "api", Groups: want.From}, false)
+			f.answer(point, f.question.Request.Requester, true)
+		}
 		for i := range want.Count {
 			by := release.Actor{Name: fmt.Sprintf("somebody-%s-%d", point, len(f.question.Approvals)+i), Source: "api", Groups: want.From}
 			f.question.Approvals = append(f.question.Approvals, release.Approved{By: by, At: f.question.At, Point: point})
 		}
 	}
+}
+
+// answer asks about a yes. Who wrote the change is not known yet; it is taken to be somebody else.
+func (f *forecaster) answer(point release.ApprovalPoint, by release.Actor, requester bool) {
+	if f.err != nil {
+		return
+	}
+	q := f.question
+	q.Gate, q.By, q.Point, q.Authors = release.GateApprove, &by, point, []release.Actor{{Name: "the-author", Source: "git"}}
+	decision, err := f.engine.Decide(f.ctx, q)
+	f.err = err
+	f.out.Approvals = append(f.out.Approvals, ForeseenApproval{Point: point, Requester: requester, Decision: decision})
 }
