@@ -49,9 +49,9 @@ receivers:
 `
 
 // TestARealAlertmanagerStopsTheReleaseThatItsRuleNames lets Prometheus read the gateway's own metrics, and Alertmanager tell
-// of what its rule finds. Two releases ramp; the rule names the candidate of one.
+// of what its rule finds. Two releases ramp; the rule names the candidate of one. It runs before the tests that run beside
+// each other: two more programs would take their processors.
 func TestARealAlertmanagerStopsTheReleaseThatItsRuleNames(t *testing.T) {
-	t.Parallel()
 	for _, name := range []string{"prometheus", "prometheus-alertmanager"} {
 		if _, err := exec.LookPath(name); err != nil {
 			t.Skipf("%s is not installed here: apt-get install prometheus prometheus-alertmanager", name)
