@@ -3,7 +3,6 @@ package cli_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -116,8 +115,6 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			i := installation()
 			i.SetDecisions(id("shop", "production", 1), decided(env.T().(testing.TB))...)
-			// One of another version of the program, whose question cannot be read any more.
-			i.SetDecisions(id("shop", "production", 2), api.Decision{At: noon, Question: json.RawMessage(`{"version": "nine"}`), Decision: release.Decision{ID: "d9", Gate: release.GateAdmit}})
 			i.OnInstruct(func(told apitest.Told) (workflows.Followed, error) {
 				if told.What == dispatch.Rollback {
 					return workflows.Followed{}, &dispatch.RefusedError{Message: "cannot rollback: no traffic has moved"}

@@ -186,8 +186,6 @@ func (p *program) policyTest() *cobra.Command {
 type replayed struct {
 	Decisions int             `json:"decisions"`
 	Changes   []policy.Change `json:"changes"`
-	// Unread are decisions whose questions cannot be asked again, with the reason.
-	Unread []string `json:"unread,omitempty"`
 }
 
 func (p *program) policyReplay() *cobra.Command {
@@ -195,7 +193,7 @@ func (p *program) policyReplay() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay --bundle DIR", Short: "Say which past decisions other rules would have made otherwise", Args: between(0, 0),
 		Long: "Takes the decisions since a time from the server and asks the rules of a folder the same questions. Exit code 3 when any\n" +
-			"answer changes, or a question cannot be read. Nothing is changed on the server.",
+			"answer changes. Nothing is changed on the server.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			span, err := spanOf(since)
 			if err != nil {
@@ -210,7 +208,7 @@ func (p *program) policyReplay() *cobra.Command {
 				return err
 			}
 			err = p.print(out, func(w io.Writer) { tellReplay(w, out) })
-			if err == nil && len(out.Changes)+len(out.Unread) > 0 {
+			if err == nil && len(out.Changes) > 0 {
 				return &exitError{code: exitPolicy}
 			}
 			return err
@@ -248,11 +246,8 @@ func (p *program) replay(ctx context.Context, engine *policy.Engine, since time.
 		}
 		out.Decisions++
 		change, err := engine.Replay(ctx, decision.Question, decision.Decision)
-		switch {
-		case ctx.Err() != nil:
+		if err != nil {
 			return out, err
-		case err != nil:
-			out.Unread = append(out.Unread, err.Error())
 		}
 		if change != nil {
 			out.Changes = append(out.Changes, *change)
@@ -277,9 +272,6 @@ func tellReplay(w io.Writer, out replayed) {
 		for _, o := range change.Is.Obligations {
 			fmt.Fprintf(w, "    demands   %s\n", demand(o))
 		}
-	}
-	for _, why := range out.Unread {
-		fmt.Fprintf(w, "not asked again: %s\n", why)
 	}
 	fmt.Fprintf(w, "%d decisions, %d would change, %d of them from yes to no or back\n", out.Decisions, len(out.Changes), turned)
 }

@@ -21,12 +21,8 @@ const followEach = 5 * time.Second
 type origin interface {
 	// look gives the files as they are now, and nil when they are as they were at the look before that gave some.
 	look(ctx context.Context) (map[string][]byte, error)
-	// taken says that the files of the last look are in force, refused that they never can be: they are not to be had
-	// again.
+	// taken says that the files of the last look are in force.
 	taken()
-	refused()
-	// pause is how long to wait before the next look, after so many in a row that failed.
-	pause(failures int) time.Duration
 	// keep stores what is in force for a start without the origin; it does nothing when that was done.
 	keep() error
 	String() string
@@ -53,12 +49,6 @@ func (f *folder) look(context.Context) (map[string][]byte, error) {
 }
 
 func (f *folder) taken() { f.last = f.next }
-
-// refused has nothing to do: a folder is read at every look, so that it is told when it is mended.
-func (f *folder) refused() {}
-
-// pause is always the same: whoever mends a folder waits for it.
-func (f *folder) pause(int) time.Duration { return followEach }
 
 // keep has nothing to do: a folder is there at the next start, or the start fails.
 func (f *folder) keep() error { return nil }
@@ -106,20 +96,16 @@ func (e *Engine) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	said, failures := "", 0
-	next := time.NewTimer(e.origin.pause(failures))
-	defer next.Stop()
+	tick := time.NewTicker(followEach)
+	defer tick.Stop()
+	said := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-next.C:
+		case <-tick.C:
 		}
 		err := e.follow(ctx)
-		if failures++; err == nil {
-			failures = 0
-		}
-		next.Reset(e.origin.pause(failures))
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -144,38 +130,16 @@ func (e *Engine) follow(ctx context.Context) error {
 	}
 	rules, err := compile(files)
 	if err != nil {
-		e.origin.refused()
 		return err
 	}
 	data, err := e.dataFor(rules)
 	if err != nil {
 		return err
 	}
-	if err := e.fits(ctx, data); err != nil {
-		return err
-	}
 	e.data.Store(&data)
 	e.log.InfoContext(ctx, "policies in force", "from", e.origin.String(), "bundle", e.Bundle(ctx))
 	e.origin.taken()
 	return e.origin.keep()
-}
-
-// fits says why new rules cannot have the data file that those in force have. Taking them would deny everything, for
-// rules that were meant for another file, or came before it.
-func (e *Engine) fits(ctx context.Context, data source) error {
-	next, ok := data.(*file)
-	before := e.data.Load()
-	if !ok || before == nil || (*before).view(ctx).broken != "" {
-		return nil
-	}
-	content, err := slurp(next.path)
-	if errors.Is(err, fs.ErrNotExist) && !next.seen {
-		return nil
-	}
-	if _, err := next.understand(content, err); err != nil {
-		return fmt.Errorf("the new rules cannot have the policy data %s: %w", next.path, err)
-	}
-	return nil
 }
 
 // begin takes the first rules, which have to be good.

@@ -3,7 +3,6 @@ package policy
 import (
 	"archive/tar"
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -12,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -108,27 +106,7 @@ type remote struct {
 	next          []byte
 	// unkept is the bundle in force until it is stored.
 	unkept []byte
-	// bad is the ETag of a bundle that can never be taken: it is not fetched again.
-	bad string
 }
-
-// The pauses between looks at a server: each is up to a fifth shorter or longer, so that servers that were started
-// together do not ask together, and each after a failure is twice the one before.
-const (
-	longestPause = 2 * time.Minute
-	pauseJitter  = 0.2
-)
-
-func (r *remote) pause(failures int) time.Duration {
-	d := followEach
-	for range min(failures, 10) {
-		d = min(2*d, longestPause)
-	}
-	return time.Duration(float64(d) * (1 - pauseJitter + 2*pauseJitter*rand.Float64())) //nolint:gosec // it spreads load and hides nothing
-}
-
-// refused remembers the bundle of the last look.
-func (r *remote) refused() { r.bad = r.nextTag }
 
 // look asks the server, without the bundle when it has not changed.
 func (r *remote) look(ctx context.Context) (map[string][]byte, error) {
@@ -136,9 +114,8 @@ func (r *remote) look(ctx context.Context) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy server: %w", err)
 	}
-	// One tag, since simple servers compare the header as it is: that of the bundle that the server had the last time.
-	if tag := cmp.Or(r.bad, r.etag); tag != "" {
-		request.Header.Set("If-None-Match", tag)
+	if r.etag != "" {
+		request.Header.Set("If-None-Match", r.etag)
 	}
 	if r.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+r.Token)
@@ -154,9 +131,6 @@ func (r *remote) look(ctx context.Context) (map[string][]byte, error) {
 	defer func() { _ = answer.Body.Close() }()
 	switch answer.StatusCode {
 	case http.StatusNotModified:
-		if r.bad != "" {
-			return nil, fmt.Errorf("policy server: it still has the bundle %s, which was refused", r.bad)
-		}
 		return nil, nil //nolint:nilnil // nothing new is an answer
 	case http.StatusOK:
 	default:
@@ -171,20 +145,19 @@ func (r *remote) look(ctx context.Context) (map[string][]byte, error) {
 	}
 	if sha256.Sum256(bundle) == r.force {
 		// A server without ETags, or one that made a new one for the same.
-		r.etag, r.bad = answer.Header.Get("ETag"), ""
+		r.etag = answer.Header.Get("ETag")
 		return nil, nil //nolint:nilnil // nothing new is an answer
 	}
-	r.next, r.nextTag = bundle, answer.Header.Get("ETag")
 	files, err := unpack(bundle)
 	if err != nil {
-		r.refused()
 		return nil, fmt.Errorf("policy server: %w", err)
 	}
+	r.next, r.nextTag = bundle, answer.Header.Get("ETag")
 	return files, nil
 }
 
 func (r *remote) taken() {
-	r.etag, r.force, r.unkept, r.next, r.bad = r.nextTag, sha256.Sum256(r.next), r.next, nil, ""
+	r.etag, r.force, r.unkept, r.next = r.nextTag, sha256.Sum256(r.next), r.next, nil
 }
 
 // keep stores the bundle for a start without the server, whole or not at all.
