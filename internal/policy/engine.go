@@ -123,7 +123,7 @@ func New(options Options) (*Engine, error) {
 	return engine, nil
 }
 
-// beginRemote takes the rules of a server, or the last ones that it gave.
+// beginRemote takes the rules of a server, or the last good ones that it gave.
 func (e *Engine) beginRemote(server Server) (*Engine, error) {
 	if err := server.check(); err != nil {
 		return nil, err
@@ -134,25 +134,30 @@ func (e *Engine) beginRemote(server Server) (*Engine, error) {
 	server.Client = careful(*server.Client)
 	from := &remote{Server: server}
 	e.origin = from
-	away := e.begin(context.Background())
-	if away == nil {
-		return e, nil
+	// The kept rules come first, so that what the server gives is measured by them as it is while the program runs.
+	unkept := e.beginKept(from)
+	if err := e.begin(context.Background()); err != nil {
+		return nil, fmt.Errorf("read policies: %w", errors.Join(err, unkept))
 	}
+	return e, nil
+}
+
+// beginKept takes the last good rules of a server.
+func (e *Engine) beginKept(from *remote) error {
 	files, err := from.kept()
 	if err != nil {
-		return nil, fmt.Errorf("read policies: %w", errors.Join(away, err))
+		return err
 	}
 	rules, err := compile(files)
 	if err != nil {
-		return nil, fmt.Errorf("read policies: %w", errors.Join(away, err))
+		return fmt.Errorf("the kept bundle %s: %w", from.Cache, err)
 	}
 	data, err := e.dataFor(rules)
 	if err != nil {
-		return nil, errors.Join(away, err)
+		return err
 	}
 	e.data.Store(&data)
-	e.log.Warn("policies are those of the last good bundle", "from", from.String(), "error", away)
-	return e, nil
+	return nil
 }
 
 // view is what a question is asked of now.

@@ -136,20 +136,46 @@ func (e *Engine) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.suits(ctx, data); err != nil {
+		return err
+	}
 	e.data.Store(&data)
 	e.log.InfoContext(ctx, "policies in force", "from", e.origin.String(), "bundle", e.Bundle(ctx))
 	e.origin.taken()
 	return e.origin.keep()
 }
 
-// begin takes the first rules, which have to be good.
+// suits says whether new rules can have the data that is in force. Rules that cannot would deny everything from one moment
+// to the next, though neither they nor the data are wrong by themselves: the two came in the wrong order. Data that the
+// present rules refuse keeps nobody from new rules, which may be what mends it.
+func (e *Engine) suits(ctx context.Context, next source) error {
+	data, changing := next.(*file)
+	if !changing || e.data.Load() == nil || e.view(ctx).broken != "" {
+		return nil
+	}
+	content, err := slurp(data.path)
+	if err != nil {
+		// It is gone or cannot be read, which denies everything under any rules, or it was never there.
+		return nil //nolint:nilerr // the file's own view tells it
+	}
+	if _, err := data.understand(content, nil); err != nil {
+		return fmt.Errorf("the new rules cannot have the data in %s, and would deny everything: %w: change the data first, or the rules", data.path, err)
+	}
+	return nil
+}
+
+// begin takes the first rules, unless the kept ones have to do.
 func (e *Engine) begin(ctx context.Context) error {
+	before := e.data.Load()
 	err := e.follow(ctx)
+	now := e.data.Load()
 	switch {
-	case e.data.Load() == nil && err == nil:
+	case now == nil && err == nil:
 		return errors.New("there are no rules")
-	case e.data.Load() == nil:
+	case now == nil:
 		return err
+	case err != nil && now == before:
+		e.log.WarnContext(ctx, "policies are those of the last good bundle", "from", e.origin.String(), "bundle", e.Bundle(ctx), "error", err)
 	case err != nil:
 		e.log.WarnContext(ctx, "policies are in force, but not kept for a start without their server", "from", e.origin.String(), "error", err)
 	}
