@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,12 +27,19 @@ type Change struct {
 // Turned says that a yes became a no, or a no a yes.
 func (c Change) Turned() bool { return c.Was.Allow != c.Is.Allow }
 
+// ErrUnreadable is that a recorded question cannot be asked again, because it cannot be read.
+var ErrUnreadable = errors.New("the recorded question cannot be read")
+
 // Replay asks a recorded question again and compares the answers: whether it is allowed, the codes of the reasons against,
-// and what is demanded. It is nil when they are the same. Its error is of a question that cannot be read, or of ctx.
+// and what is demanded. It is nil when they are the same. Its error is [ErrUnreadable], or ctx's.
 func (e *Engine) Replay(ctx context.Context, recorded json.RawMessage, was release.Decision) (*Change, error) {
 	var question release.Question
 	if err := json.Unmarshal(recorded, &question); err != nil {
-		return nil, fmt.Errorf("read the question of decision %s: %w", was.ID, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	if question.Version == 0 {
+		// What every question has: without it this is null, or JSON of something else, and any answer to it is a made-up one.
+		return nil, fmt.Errorf("%w: it has no version", ErrUnreadable)
 	}
 	is, err := e.Decide(ctx, question)
 	if err != nil {
