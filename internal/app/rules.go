@@ -16,7 +16,9 @@ func policyOptions(p config.Policy, log *slog.Logger) policy.Options {
 	options := policy.Options{DataFile: p.Data, Log: log}
 	switch {
 	case p.Server != nil:
-		options.Server = &policy.Server{URL: p.Server.URL, Token: p.Server.Token.Reveal(), Cache: p.Server.Cache}
+		options.Server = &policy.Server{
+			URL: p.Server.URL, Token: p.Server.Token.Reveal(), Cache: p.Server.Cache, Poll: p.Server.Poll.Std(),
+		}
 	case p.Bundle != "":
 		options.Dir = p.Bundle
 	default:

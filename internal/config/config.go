@@ -119,6 +119,8 @@ type PolicyServer struct {
 	Token Secret `yaml:"token"`
 	// Cache keeps the last good bundle; empty is policy-bundle.tar.gz in the data folder.
 	Cache string `yaml:"cache"`
+	// Poll is how often it is asked, from 1s to 1h; 0 is every 30 seconds.
+	Poll release.Duration `yaml:"poll"`
 }
 
 // Build is what every build command has in its environment.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const good = `
@@ -104,5 +105,16 @@ func TestAFileThatCannotBeReadQuotesNoSecret(t *testing.T) {
 func TestAnEmptyFileIsCalledThat(t *testing.T) {
 	if _, err := Read(write(t, "")); err == nil || !strings.Contains(err.Error(), "the file is empty") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheServerOfRulesIsRead(t *testing.T) {
+	c, err := Read(write(t, good+"policy: {server: {url: \"https://rules.example/b\", token: file:TOKEN, poll: 1m30s}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Policy.Server
+	if s.Poll.Std() != 90*time.Second || s.Token.Reveal() != "a-long-enough-token" || filepath.Base(s.Cache) != "policy-bundle.tar.gz" {
+		t.Errorf("read %+v", s)
 	}
 }

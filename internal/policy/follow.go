@@ -14,9 +14,6 @@ import (
 	"time"
 )
 
-// followEach is how often rules are looked at that may change.
-const followEach = 5 * time.Second
-
 // origin is where rules come from that may change.
 type origin interface {
 	// look gives the files as they are now, and nil when they are as they were at the look before that gave some.
@@ -25,6 +22,8 @@ type origin interface {
 	taken()
 	// keep stores what is in force for a start without the origin; it does nothing when that was done.
 	keep() error
+	// pace says when to look again.
+	pace() *pace
 	String() string
 }
 
@@ -52,6 +51,8 @@ func (f *folder) taken() { f.last = f.next }
 
 // keep has nothing to do: a folder is there at the next start, or the start fails.
 func (f *folder) keep() error { return nil }
+
+func (f *folder) pace() *pace { return &pace{each: folderPoll, fixed: true} }
 
 // readRules are the rules of a folder, without their tests.
 func readRules(bundle fs.FS) (map[string][]byte, error) {
@@ -96,16 +97,18 @@ func (e *Engine) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	tick := time.NewTicker(followEach)
-	defer tick.Stop()
+	pace := e.origin.pace()
+	timer := time.NewTimer(pace.next(nil))
+	defer timer.Stop()
 	said := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-timer.C:
 		}
 		err := e.follow(ctx)
+		timer.Reset(pace.next(err))
 		switch {
 		case ctx.Err() != nil:
 			return nil
