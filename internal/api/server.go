@@ -47,7 +47,7 @@ type Records interface {
 	SaveApplication(ctx context.Context, application release.Application) error
 }
 
-// Options are what a server is made of. All but People and Log is required.
+// Options are what a server is made of. All but People, Policies and Log is required.
 type Options struct {
 	Releases Releases
 	Records  Records
@@ -60,7 +60,9 @@ type Options struct {
 	Tokens []Token
 	// People knows who holds a token; without it everybody is who their token says.
 	People People
-	Info   Info
+	// Policies say which rules are in force; without them the server does not tell.
+	Policies Policies
+	Info     Info
 	// Log takes what operators should see; nil discards it.
 	Log *slog.Logger
 }
@@ -75,6 +77,7 @@ type Server struct {
 	notifications Notifications
 	keys          []key
 	people        People
+	policies      Policies
 	info          Info
 	log           *slog.Logger
 	watches       *watches
@@ -98,7 +101,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs, freezes: o.Freezes, notifications: o.Notifications,
-		keys: keys, people: o.People, info: o.Info, log: o.Log, closing: make(chan struct{}),
+		keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
 	}
 	s.watches = newWatches(s.status)
 	return s, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/skyisland/skyisland/internal/api"
 	"github.com/skyisland/skyisland/internal/config"
 	"github.com/skyisland/skyisland/internal/policy"
 	"github.com/skyisland/skyisland/internal/release"
@@ -38,4 +39,20 @@ func (p patientRules) Decide(ctx context.Context, question release.Question) (re
 		return release.Decision{}, fmt.Errorf("no answer in time: %s", decision.Deny[0].Message)
 	}
 	return decision, err
+}
+
+// rulesView shows which rules are in force.
+type rulesView struct{ engine *policy.Engine }
+
+func (v rulesView) Rules(ctx context.Context) api.Rules {
+	state := v.engine.State(ctx)
+	out := api.Rules{From: state.From, Bundle: state.Bundle, Since: state.Since.UTC(), Broken: state.Broken, Unreached: state.Unreached}
+	if !state.UnreachedSince.IsZero() {
+		since := state.UnreachedSince.UTC()
+		out.UnreachedSince = &since
+	}
+	if r := state.Refused; r != nil {
+		out.Refused = &api.RefusedRules{Tag: r.Tag, Why: r.Why, Since: r.Since.UTC()}
+	}
+	return out
 }

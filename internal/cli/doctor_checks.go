@@ -37,6 +37,9 @@ func (p *program) examine(ctx context.Context) []check {
 	if info.GitRemote != "" {
 		checks = append(checks, ok("git remote", "push to %s", info.GitRemote))
 	}
+	if info.Rules != nil {
+		checks = append(checks, checkRules(*info.Rules)...)
+	}
 	checks = append(checks, checkTraffic(ctx, c, info)...)
 	return append(checks, checkWaiting(ctx, c))
 }

@@ -69,6 +69,7 @@ type Engine struct {
 	origin    origin
 	dataFile  string
 	fixedData map[string]any
+	notes     notes
 }
 
 // New reads and compiles the rules. Rules that do not compile, that use a built-in function they may
@@ -115,6 +116,7 @@ func New(options Options) (*Engine, error) {
 			return nil, err
 		}
 		engine.data.Store(&data)
+		engine.notes.take(candidate{})
 		return engine, nil
 	}
 	if err := engine.begin(context.Background()); err != nil {
@@ -157,6 +159,7 @@ func (e *Engine) beginKept(from *remote) error {
 		return err
 	}
 	e.data.Store(&data)
+	e.notes.take(candidate{rules: rules})
 	return nil
 }
 

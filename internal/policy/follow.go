@@ -5,20 +5,16 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"os"
-	"path"
-	"slices"
-	"strings"
 	"time"
 )
 
 // origin is where rules come from that may change.
 type origin interface {
-	// look gives the files as they are now, and nil when they are as they were at the look before that gave some.
-	look(ctx context.Context) (map[string][]byte, error)
-	// taken says that the files of the last look are in force.
+	// look gives what is there now, and nil when that is what it was at the look before.
+	look(ctx context.Context) (*finding, error)
+	// again has the next look give what is there in any case.
+	again()
+	// taken says that what the last look gave is in force.
 	taken()
 	// keep stores what is in force for a start without the origin; it does nothing when that was done.
 	keep() error
@@ -27,71 +23,20 @@ type origin interface {
 	String() string
 }
 
-// folder is rules in a folder.
-type folder struct {
-	dir  string
-	last [sha256.Size]byte
-	next [sha256.Size]byte
+// finding is what is there at an origin.
+type finding struct {
+	// sum names the content, and tag is what a server calls it.
+	sum [sha256.Size]byte
+	tag string
+	// open reads the files of the rules.
+	open func() (map[string][]byte, error)
 }
 
-func (f *folder) String() string { return f.dir }
+// errDamaged is that a bundle may have been good where it came from.
+var errDamaged = errors.New("the bundle is damaged")
 
-func (f *folder) look(context.Context) (map[string][]byte, error) {
-	files, err := readRules(os.DirFS(f.dir))
-	if err != nil {
-		return nil, err
-	}
-	if f.next = digestOf(files); f.next == f.last {
-		return nil, nil //nolint:nilnil // nothing new is an answer
-	}
-	return files, nil
-}
-
-func (f *folder) taken() { f.last = f.next }
-
-// keep has nothing to do: a folder is there at the next start, or the start fails.
-func (f *folder) keep() error { return nil }
-
-func (f *folder) pace() *pace { return &pace{each: folderPoll, fixed: true} }
-
-// readRules are the rules of a folder, without their tests.
-func readRules(bundle fs.FS) (map[string][]byte, error) {
-	files, size := map[string][]byte{}, 0
-	err := fs.WalkDir(bundle, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !isRule(name) {
-			return err
-		}
-		text, err := fs.ReadFile(bundle, name)
-		if err != nil {
-			return err
-		}
-		if size += len(text); size > maxRules {
-			return fmt.Errorf("the bundle has more than %d bytes", maxRules)
-		}
-		files[name] = text
-		return nil
-	})
-	return files, err
-}
-
-func isRule(name string) bool {
-	return path.Ext(name) == ".rego" && !strings.HasSuffix(name, "_test.rego")
-}
-
-func sortedNames(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }
-
-// digestOf names files and their contents.
-func digestOf(files map[string][]byte) [sha256.Size]byte {
-	sum := sha256.New()
-	for _, name := range sortedNames(files) {
-		write(sum, []byte(name))
-		write(sum, files[name])
-	}
-	return [sha256.Size]byte(sum.Sum(nil))
-}
-
-// Run looks for changed rules until ctx ends, where they come from a folder or a server. Rules that cannot be had or do not
-// compile are said once, and the last good ones stay in force.
+// Run looks for changed rules until ctx ends, where they come from a folder or a server. Rules that cannot be had or are
+// refused are said once, and the last good ones stay in force.
 func (e *Engine) Run(ctx context.Context) error {
 	if e.origin == nil {
 		<-ctx.Done()
@@ -121,21 +66,62 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// follow takes changed rules in. Rules that cannot be kept are in force all the same, and keeping them is tried again at
-// each look: what the server says now counts for more than what a full disk still has.
+// follow takes changed rules in. What was refused is looked at once: its error comes from the look that found it. Rules that
+// cannot be kept are in force all the same, and keeping them is tried again at each look: what the server says now counts
+// for more than what a full disk still has.
 func (e *Engine) follow(ctx context.Context) error {
-	files, err := e.origin.look(ctx)
+	found, err := e.origin.look(ctx)
+	if err != nil {
+		e.notes.unreached(err)
+		return err
+	}
+	switch e.notes.reached(found) {
+	case sightNew:
+		err = e.try(ctx, found)
+	case sightRefused:
+		e.retry(ctx)
+	case sightSame:
+	}
 	if err != nil {
 		return err
 	}
-	if files == nil {
-		return e.origin.keep()
-	}
-	rules, err := compile(files)
-	if err != nil {
+	return e.origin.keep()
+}
+
+// try takes what was found, or remembers why not.
+func (e *Engine) try(ctx context.Context, found *finding) error {
+	files, err := found.open()
+	if errors.Is(err, errDamaged) {
+		// Perhaps on its way here only, so it is fetched again, as seldom as from a server that is away.
+		e.origin.again()
+		err = &awayError{cause: err}
+		e.notes.unreached(err)
 		return err
 	}
-	data, err := e.dataFor(rules)
+	next := candidate{sum: found.sum, tag: found.tag}
+	if err == nil {
+		next.rules, err = compile(files)
+	}
+	if err == nil {
+		err = e.admit(ctx, next)
+	}
+	if err != nil {
+		e.notes.refuse(next, err)
+	}
+	return err
+}
+
+// retry tries rules again that were refused for the data alone, which may have made room for them.
+func (e *Engine) retry(ctx context.Context) {
+	if waiting, ok := e.notes.waiting(); ok {
+		// Why it waits was said when it was refused.
+		_ = e.admit(ctx, waiting)
+	}
+}
+
+// admit puts rules in force, unless the data keeps them out.
+func (e *Engine) admit(ctx context.Context, next candidate) error {
+	data, err := e.dataFor(next.rules)
 	if err != nil {
 		return err
 	}
@@ -143,9 +129,10 @@ func (e *Engine) follow(ctx context.Context) error {
 		return err
 	}
 	e.data.Store(&data)
+	e.notes.take(next)
 	e.log.InfoContext(ctx, "policies in force", "from", e.origin.String(), "bundle", e.Bundle(ctx))
 	e.origin.taken()
-	return e.origin.keep()
+	return nil
 }
 
 // suits says whether new rules can have the data that is in force. Rules that cannot would deny everything from one moment

@@ -18,22 +18,21 @@ import (
 type remote struct {
 	Server
 
-	// etag and force are of the bundle in force, the next ones of the bundle that was looked at last.
-	etag, nextTag string
-	force         [sha256.Size]byte
-	next          []byte
+	// tag is what the server called the bundle that it gave last, in force or refused, and next is that bundle.
+	tag  string
+	next []byte
 	// unkept is the bundle in force until it is stored.
 	unkept []byte
 }
 
-// look asks the server, without the bundle when it has not changed.
-func (r *remote) look(ctx context.Context) (map[string][]byte, error) {
+// look asks the server, which need not send the bundle that it gave last again.
+func (r *remote) look(ctx context.Context) (*finding, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL, nil)
 	if err != nil {
 		return nil, fmt.Errorf("policy server: %w", err)
 	}
-	if r.etag != "" {
-		request.Header.Set("If-None-Match", r.etag)
+	if r.tag != "" {
+		request.Header.Set("If-None-Match", r.tag)
 	}
 	if r.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+r.Token)
@@ -58,21 +57,17 @@ func (r *remote) look(ctx context.Context) (map[string][]byte, error) {
 	if err != nil {
 		return nil, &awayError{cause: fmt.Errorf("policy server: read the bundle: %w", err)}
 	}
-	if len(bundle) > maxBundle {
-		return nil, fmt.Errorf("policy server: the bundle has more than %d bytes", maxBundle)
-	}
-	if sha256.Sum256(bundle) == r.force {
-		// A server without ETags, or one that made a new one for the same.
-		r.etag = answer.Header.Get("ETag")
-		return nil, nil //nolint:nilnil // nothing new is an answer
-	}
-	files, err := unpack(bundle)
-	if err != nil {
-		return nil, fmt.Errorf("policy server: %w", err)
-	}
-	r.next, r.nextTag = bundle, answer.Header.Get("ETag")
-	return files, nil
+	r.tag, r.next = answer.Header.Get("ETag"), bundle
+	return &finding{sum: sha256.Sum256(bundle), tag: r.tag, open: func() (map[string][]byte, error) {
+		files, err := unpack(bundle)
+		if err != nil {
+			return nil, fmt.Errorf("policy server: %w", err)
+		}
+		return files, nil
+	}}, nil
 }
+
+func (r *remote) again() { r.tag = "" }
 
 func (r *remote) pace() *pace {
 	if r.Poll == 0 {
@@ -81,9 +76,7 @@ func (r *remote) pace() *pace {
 	return &pace{each: r.Poll}
 }
 
-func (r *remote) taken() {
-	r.etag, r.force, r.unkept, r.next = r.nextTag, sha256.Sum256(r.next), r.next, nil
-}
+func (r *remote) taken() { r.unkept = r.next }
 
 // keep stores the bundle for a start without the server, whole or not at all.
 func (r *remote) keep() error {

@@ -16,12 +16,22 @@ import (
 // unpack reads a bundle: a gzipped tarball of Rego, in memory. Data belongs into the data file: two places that say when
 // nothing is promoted would hide one another.
 func unpack(bundle []byte) (map[string][]byte, error) {
+	if len(bundle) > maxBundle {
+		return nil, fmt.Errorf("the bundle has more than %d bytes", maxBundle)
+	}
 	zipped, err := gzip.NewReader(bytes.NewReader(bundle))
 	if err != nil {
-		return nil, fmt.Errorf("the bundle is no gzipped tarball: %w", err)
+		return nil, fmt.Errorf("%w: it is no gzipped tarball: %w", errDamaged, err)
 	}
 	bounded := &io.LimitedReader{R: zipped, N: maxUnpacked + 1}
 	archive := tar.NewReader(bounded)
+	// A reader that is at its bound looks like one whose end was lost.
+	broken := func(err error) error {
+		if bounded.N <= 0 {
+			return fmt.Errorf("the bundle unpacks to more than %d bytes", maxUnpacked)
+		}
+		return fmt.Errorf("%w: it cannot be unpacked: %w", errDamaged, err)
+	}
 	files, size := map[string][]byte{}, 0
 	for count := 0; ; count++ {
 		header, err := archive.Next()
@@ -29,7 +39,7 @@ func unpack(bundle []byte) (map[string][]byte, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("the bundle cannot be unpacked: %w", err)
+			return nil, broken(err)
 		}
 		name := strings.TrimPrefix(path.Clean("/"+header.Name), "/")
 		if count > maxBundleFiles {
@@ -41,7 +51,7 @@ func unpack(bundle []byte) (map[string][]byte, error) {
 		}
 		text, err := io.ReadAll(io.LimitReader(archive, int64(maxRules-size)+1))
 		if err != nil {
-			return nil, fmt.Errorf("the bundle cannot be unpacked: %s: %w", name, err)
+			return nil, broken(err)
 		}
 		if size += len(text); size > maxRules {
 			return nil, fmt.Errorf("the bundle has more than %d bytes", maxRules)
@@ -60,7 +70,7 @@ func unpack(bundle []byte) (map[string][]byte, error) {
 	}
 	// To the end, where the checksum is: what was damaged on the way may still look like rules.
 	if _, err := io.Copy(io.Discard, bounded); err != nil {
-		return nil, fmt.Errorf("the bundle is damaged: %w", err)
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	if bounded.N <= 0 {
 		// A reader that is at its bound looks like one at its end, and a rule that is lost may be a denial.

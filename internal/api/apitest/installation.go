@@ -46,6 +46,7 @@ type Installation struct {
 	told         []Told
 	alarms       []release.Alarm
 	people       api.People
+	policies     api.Policies
 	freezes      []release.Freeze
 	deliveries   []api.Delivery
 	away         error
@@ -67,7 +68,7 @@ func New() *Installation {
 // Server is the API before the installation.
 func (i *Installation) Server(info api.Info) (*api.Server, error) {
 	return api.New(api.Options{
-		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Info: info, People: i.people,
+		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Info: info, People: i.people, Policies: i.policies,
 		Tokens: []api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},
@@ -77,6 +78,9 @@ func (i *Installation) Server(info api.Info) (*api.Server, error) {
 
 // KnowPeople gives the installation a directory of people, before it is served.
 func (i *Installation) KnowPeople(people api.People) { i.people = people }
+
+// KnowPolicies gives the installation rules that tell about themselves, before it is served.
+func (i *Installation) KnowPolicies(policies api.Policies) { i.policies = policies }
 
 // Start serves the installation until the test ends, and returns its address.
 func (i *Installation) Start(t testing.TB, info api.Info) string {

@@ -1,0 +1,73 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// folder is rules in a folder.
+type folder struct {
+	dir string
+}
+
+func (f *folder) String() string { return f.dir }
+
+func (f *folder) look(context.Context) (*finding, error) {
+	files, err := readRules(os.DirFS(f.dir))
+	if err != nil {
+		return nil, err
+	}
+	return &finding{sum: digestOf(files), open: func() (map[string][]byte, error) { return files, nil }}, nil
+}
+
+func (f *folder) taken() {}
+
+func (f *folder) again() {}
+
+// keep has nothing to do: a folder is there at the next start, or the start fails.
+func (f *folder) keep() error { return nil }
+
+func (f *folder) pace() *pace { return &pace{each: folderPoll, fixed: true} }
+
+// readRules are the rules of a folder, without their tests.
+func readRules(bundle fs.FS) (map[string][]byte, error) {
+	files, size := map[string][]byte{}, 0
+	err := fs.WalkDir(bundle, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !isRule(name) {
+			return err
+		}
+		text, err := fs.ReadFile(bundle, name)
+		if err != nil {
+			return err
+		}
+		if size += len(text); size > maxRules {
+			return fmt.Errorf("the bundle has more than %d bytes", maxRules)
+		}
+		files[name] = text
+		return nil
+	})
+	return files, err
+}
+
+func isRule(name string) bool {
+	return path.Ext(name) == ".rego" && !strings.HasSuffix(name, "_test.rego")
+}
+
+func sortedNames(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }
+
+// digestOf names files and their contents.
+func digestOf(files map[string][]byte) [sha256.Size]byte {
+	sum := sha256.New()
+	for _, name := range sortedNames(files) {
+		write(sum, []byte(name))
+		write(sum, files[name])
+	}
+	return [sha256.Size]byte(sum.Sum(nil))
+}
