@@ -28,6 +28,8 @@ type finding struct {
 	// sum names the content, and tag is what a server calls it.
 	sum [sha256.Size]byte
 	tag string
+	// moving is that it may be changing just now, and is not to be taken.
+	moving bool
 	// open reads the files of the rules.
 	open func() (map[string][]byte, error)
 }
@@ -74,6 +76,9 @@ func (e *Engine) follow(ctx context.Context) error {
 	if err != nil {
 		e.notes.unreached(err)
 		return err
+	}
+	if found != nil && found.moving {
+		return nil
 	}
 	switch e.notes.reached(found) {
 	case sightNew:

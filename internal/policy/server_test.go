@@ -4,18 +4,15 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/policy"
@@ -196,44 +193,4 @@ func TestAServerThatCannotBeTrustedIsRefused(t *testing.T) {
 	if _, err := policy.New(policy.Options{Dir: "x", Server: &policy.Server{}}); err == nil || !strings.Contains(err.Error(), "one place") {
 		t.Errorf("two places: %v", err)
 	}
-}
-
-func TestAFolderOfRulesIsFollowed(t *testing.T) {
-	dir := t.TempDir()
-	write := func(text string) {
-		for name, content := range builtIn(t, text) {
-			file := filepath.Join(dir, filepath.FromSlash(name))
-			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	write("")
-	synctest.Test(t, func(t *testing.T) {
-		e, err := policy.New(policy.Options{Dir: dir, Timeout: time.Hour})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error)
-		go func() { ended <- e.Run(ctx) }()
-		for _, c := range []struct {
-			text string
-			want bool
-		}{{"", true}, {noToAll, false}, {"package release\n\nbroken", false}, {"", true}} {
-			write(c.text)
-			time.Sleep(11 * time.Second) //nolint:forbidigo // the bubble's time
-			synctest.Wait()
-			if got := admitted(t, e); got != c.want {
-				t.Errorf("with %.30q it admits %t, want %t", c.text, got, c.want)
-			}
-		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
 }
