@@ -24,8 +24,10 @@ type Rules struct {
 	// From is the folder or the server that they are of; empty is the program itself.
 	From string `json:"from,omitempty"`
 	// Bundle names rules and data, as in decisions. Since is when the rules came into force on this server.
-	Bundle string    `json:"bundle"`
-	Since  time.Time `json:"since"`
+	// Revision is what the bundle of rules calls itself.
+	Bundle   string    `json:"bundle"`
+	Revision string    `json:"revision,omitempty"`
+	Since    time.Time `json:"since"`
 	// Broken says why the data of the rules denies everything; empty when it does not.
 	Broken string `json:"broken,omitempty"`
 	// Refused are rules that are there now and not in force.
@@ -35,11 +37,12 @@ type Rules struct {
 	UnreachedSince *time.Time `json:"unreached_since,omitempty"`
 }
 
-// RefusedRules are rules that are not taken, the ETag that a server gives them, and why.
+// RefusedRules are rules that are not taken, the ETag that a server gives them, what they call themselves, and why.
 type RefusedRules struct {
-	Tag   string    `json:"tag,omitempty"`
-	Why   string    `json:"why"`
-	Since time.Time `json:"since"`
+	Tag      string    `json:"tag,omitempty"`
+	Revision string    `json:"revision,omitempty"`
+	Why      string    `json:"why"`
+	Since    time.Time `json:"since"`
 }
 
 // Policies know which rules are in force.

@@ -46,13 +46,13 @@ type rulesView struct{ engine *policy.Engine }
 
 func (v rulesView) Rules(ctx context.Context) api.Rules {
 	state := v.engine.State(ctx)
-	out := api.Rules{From: state.From, Bundle: state.Bundle, Since: state.Since.UTC(), Broken: state.Broken, Unreached: state.Unreached}
+	out := api.Rules{From: state.From, Bundle: state.Bundle, Revision: state.Revision, Since: state.Since.UTC(), Broken: state.Broken, Unreached: state.Unreached}
 	if !state.UnreachedSince.IsZero() {
 		since := state.UnreachedSince.UTC()
 		out.UnreachedSince = &since
 	}
 	if r := state.Refused; r != nil {
-		out.Refused = &api.RefusedRules{Tag: r.Tag, Why: r.Why, Since: r.Since.UTC()}
+		out.Refused = &api.RefusedRules{Tag: r.Tag, Revision: r.Revision, Why: r.Why, Since: r.Since.UTC()}
 	}
 	return out
 }

@@ -14,17 +14,24 @@ func checkRules(rules api.Rules) []check {
 	if from == "" {
 		from = "the program itself"
 	}
-	checks := []check{ok(name, "bundle %s in force since %s, rules of %s", rules.Bundle, moment(rules.Since), from)}
+	bundle := rules.Bundle
+	if rules.Revision != "" {
+		bundle += " (" + rules.Revision + ")"
+	}
+	checks := []check{ok(name, "bundle %s in force since %s, rules of %s", bundle, moment(rules.Since), from)}
 	warn := func(message, fix string) { checks = append(checks, check{name, resultWarn, message, fix}) }
 	if rules.Broken != "" {
 		checks = append(checks, check{name, resultFail, rules.Broken, "mend the data; it counts from the next decision on"})
 	}
 	if r := rules.Refused; r != nil {
-		which := "the rules that are there now are refused"
+		which := "the rules that are there now"
 		if r.Tag != "" {
-			which = "the rules with ETag " + r.Tag + " are refused"
+			which = "the rules with ETag " + r.Tag
 		}
-		warn(which+" since "+moment(r.Since)+": "+r.Why, "mend them where they come from; until then those in force stay")
+		if r.Revision != "" {
+			which += " (" + r.Revision + ")"
+		}
+		warn(which+" are refused since "+moment(r.Since)+": "+r.Why, "mend them where they come from; until then those in force stay")
 	}
 	if rules.Unreached != "" {
 		since := ""

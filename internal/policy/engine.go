@@ -146,11 +146,11 @@ func (e *Engine) beginRemote(server Server) (*Engine, error) {
 
 // beginKept takes the last good rules of a server.
 func (e *Engine) beginKept(from *remote) error {
-	files, err := from.kept()
+	there, err := from.kept()
 	if err != nil {
 		return err
 	}
-	rules, err := compile(files)
+	rules, err := there.compile()
 	if err != nil {
 		return fmt.Errorf("the kept bundle %s: %w", from.Cache, err)
 	}
@@ -159,7 +159,7 @@ func (e *Engine) beginKept(from *remote) error {
 		return err
 	}
 	e.data.Store(&data)
-	e.notes.take(candidate{rules: rules})
+	e.notes.take(candidate{rules: rules, revision: there.manifest.Revision})
 	return nil
 }
 

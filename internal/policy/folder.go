@@ -31,7 +31,7 @@ func (f *folder) look(context.Context) (*finding, error) {
 	// A start has to take what is there.
 	moving := f.looked && sum != f.last
 	f.looked, f.last = true, sum
-	return &finding{sum: sum, moving: moving, open: func() (map[string][]byte, error) { return files, nil }}, nil
+	return &finding{sum: sum, moving: moving, open: func() (content, error) { return content{files: files}, nil }}, nil
 }
 
 func (f *folder) taken() {}

@@ -30,8 +30,8 @@ type finding struct {
 	tag string
 	// moving is that it may be changing just now, and is not to be taken.
 	moving bool
-	// open reads the files of the rules.
-	open func() (map[string][]byte, error)
+	// open reads it.
+	open func() (content, error)
 }
 
 // errDamaged is that a bundle may have been good where it came from.
@@ -63,7 +63,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			said = ""
 		case err.Error() != said:
 			said = err.Error()
-			e.log.ErrorContext(ctx, "policies stay as they are", "from", e.origin.String(), "error", err)
+			e.log.ErrorContext(ctx, "policies stay as they are", "from", e.origin.String(), "revision", e.notes.read().Revision, "error", err)
 		}
 	}
 }
@@ -95,7 +95,7 @@ func (e *Engine) follow(ctx context.Context) error {
 
 // try takes what was found, or remembers why not.
 func (e *Engine) try(ctx context.Context, found *finding) error {
-	files, err := found.open()
+	there, err := found.open()
 	if errors.Is(err, errDamaged) {
 		// Perhaps on its way here only, so it is fetched again, as seldom as from a server that is away.
 		e.origin.again()
@@ -103,9 +103,9 @@ func (e *Engine) try(ctx context.Context, found *finding) error {
 		e.notes.unreached(err)
 		return err
 	}
-	next := candidate{sum: found.sum, tag: found.tag}
+	next := candidate{sum: found.sum, tag: found.tag, revision: there.manifest.Revision}
 	if err == nil {
-		next.rules, err = compile(files)
+		next.rules, err = there.compile()
 	}
 	if err == nil {
 		err = e.admit(ctx, next)
@@ -124,6 +124,18 @@ func (e *Engine) retry(ctx context.Context) {
 	}
 }
 
+// compile makes rules of what is there.
+func (c content) compile() (*rules, error) {
+	out, err := compile(c.files)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.manifest.covers(out.packages); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // admit puts rules in force, unless the data keeps them out.
 func (e *Engine) admit(ctx context.Context, next candidate) error {
 	data, err := e.dataFor(next.rules)
@@ -135,7 +147,7 @@ func (e *Engine) admit(ctx context.Context, next candidate) error {
 	}
 	e.data.Store(&data)
 	e.notes.take(next)
-	e.log.InfoContext(ctx, "policies in force", "from", e.origin.String(), "bundle", e.Bundle(ctx))
+	e.log.InfoContext(ctx, "policies in force", "from", e.origin.String(), "bundle", e.Bundle(ctx), "revision", next.revision)
 	e.origin.taken()
 	return nil
 }
@@ -170,7 +182,7 @@ func (e *Engine) begin(ctx context.Context) error {
 	case now == nil:
 		return err
 	case err != nil && now == before:
-		e.log.WarnContext(ctx, "policies are those of the last good bundle", "from", e.origin.String(), "bundle", e.Bundle(ctx), "error", err)
+		e.log.WarnContext(ctx, "policies are those of the last good bundle", "from", e.origin.String(), "bundle", e.Bundle(ctx), "revision", e.notes.read().Revision, "error", err)
 	case err != nil:
 		e.log.WarnContext(ctx, "policies are in force, but not kept for a start without their server", "from", e.origin.String(), "error", err)
 	}

@@ -58,12 +58,12 @@ func (r *remote) look(ctx context.Context) (*finding, error) {
 		return nil, &awayError{cause: fmt.Errorf("policy server: read the bundle: %w", err)}
 	}
 	r.tag, r.next = answer.Header.Get("ETag"), bundle
-	return &finding{sum: sha256.Sum256(bundle), tag: r.tag, open: func() (map[string][]byte, error) {
-		files, err := unpack(bundle)
+	return &finding{sum: sha256.Sum256(bundle), tag: r.tag, open: func() (content, error) {
+		there, err := unpack(bundle)
 		if err != nil {
-			return nil, fmt.Errorf("policy server: %w", err)
+			return content{}, fmt.Errorf("policy server: %w", err)
 		}
-		return files, nil
+		return there, nil
 	}}, nil
 }
 
@@ -107,18 +107,18 @@ func writeSynced(name string, content []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// kept are the rules of the last good bundle.
-func (r *remote) kept() (map[string][]byte, error) {
+// kept is the last good bundle.
+func (r *remote) kept() (content, error) {
 	bundle, err := os.ReadFile(r.Cache)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no bundle is kept in %s from an earlier start", r.Cache)
+		return content{}, fmt.Errorf("no bundle is kept in %s from an earlier start", r.Cache)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the kept bundle: %w", err)
+		return content{}, fmt.Errorf("read the kept bundle: %w", err)
 	}
-	files, err := unpack(bundle)
+	there, err := unpack(bundle)
 	if err != nil {
-		return nil, fmt.Errorf("read the kept bundle %s: %w", r.Cache, err)
+		return content{}, fmt.Errorf("read the kept bundle %s: %w", r.Cache, err)
 	}
-	return files, nil
+	return there, nil
 }

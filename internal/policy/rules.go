@@ -31,6 +31,8 @@ type rules struct {
 	digest []byte
 	// roots are the first names of the rules' packages; data may not hide them.
 	roots []string
+	// packages are the whole names, with slashes.
+	packages []string
 	// keys are the first names of the data that rules read; nil when that cannot be told.
 	keys []string
 }
@@ -61,7 +63,7 @@ func compile(files map[string][]byte) (*rules, error) {
 		modules[name] = module
 	}
 	digest := digestOf(files)
-	out := &rules{digest: digest[:], keys: keys(modules), roots: roots(modules)}
+	out := &rules{digest: digest[:], keys: keys(modules), roots: roots(modules), packages: packages(modules)}
 	// Print statements are enabled so that they are seen, and refused for want of the function.
 	out.compiler = ast.NewCompiler().WithCapabilities(capabilities()).WithStrict(true).WithEnablePrintStatements(true)
 	if out.compiler.Compile(modules); out.compiler.Failed() {
@@ -139,6 +141,20 @@ func roots(modules map[string]*ast.Module) []string {
 		if name, ok := first(module.Package.Path); ok {
 			found[name] = true
 		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+func packages(modules map[string]*ast.Module) []string {
+	found := map[string]bool{}
+	for _, module := range modules {
+		var parts []string
+		for _, term := range module.Package.Path[1:] {
+			if part, ok := term.Value.(ast.String); ok {
+				parts = append(parts, string(part))
+			}
+		}
+		found[strings.Join(parts, "/")] = true
 	}
 	return slices.Sorted(maps.Keys(found))
 }

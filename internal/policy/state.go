@@ -12,8 +12,10 @@ type State struct {
 	// From is the folder or the server, without secrets; empty when the rules came with the program.
 	From string
 	// Bundle is the revision of rules and data, as in decisions. Since is when the rules came into force here.
-	Bundle string
-	Since  time.Time
+	// Revision is what the bundle of rules calls itself; empty is nothing.
+	Bundle   string
+	Revision string
+	Since    time.Time
 	// Broken says why the data denies everything; empty when it does not.
 	Broken string
 	// Refused is what the origin has instead of what is in force; nil when that is the same.
@@ -25,10 +27,11 @@ type State struct {
 
 // Refused is rules that are not taken.
 type Refused struct {
-	// Tag is the server's ETag, if any.
-	Tag   string
-	Why   string
-	Since time.Time
+	// Tag is the server's ETag, and Revision what the bundle calls itself, if any.
+	Tag      string
+	Revision string
+	Why      string
+	Since    time.Time
 }
 
 // State tells operators which rules are in force.
@@ -44,8 +47,9 @@ func (e *Engine) State(ctx context.Context) State {
 
 // candidate is rules that may come into force.
 type candidate struct {
-	sum [sha256.Size]byte
-	tag string
+	sum      [sha256.Size]byte
+	tag      string
+	revision string
 	// rules is nil when they are wrong by themselves.
 	rules *rules
 }
@@ -101,7 +105,7 @@ func (n *notes) refuse(next candidate, why error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.refused = next
-	n.state.Refused = &Refused{Tag: next.tag, Why: why.Error(), Since: time.Now()}
+	n.state.Refused = &Refused{Tag: next.tag, Revision: next.revision, Why: why.Error(), Since: time.Now()}
 }
 
 // waiting are the rules that were refused, when nothing is wrong with them by themselves.
@@ -115,7 +119,7 @@ func (n *notes) take(next candidate) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.force, n.refused = next.sum, candidate{}
-	n.state.Refused, n.state.Since = nil, time.Now()
+	n.state.Refused, n.state.Revision, n.state.Since = nil, next.revision, time.Now()
 }
 
 func (n *notes) read() State {
