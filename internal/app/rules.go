@@ -20,6 +20,9 @@ func policyOptions(p config.Policy, log *slog.Logger) policy.Options {
 		options.Server = &policy.Server{
 			URL: p.Server.URL, Token: p.Server.Token.Reveal(), Cache: p.Server.Cache, Poll: p.Server.Poll.Std(),
 		}
+		if signed := p.Server.Signature; signed != nil {
+			options.Server.Signature = &policy.Signature{Algorithm: signed.Algorithm, Key: signed.Key.Reveal(), Scope: signed.Scope}
+		}
 	case p.Bundle != "":
 		options.Dir = p.Bundle
 	default:

@@ -121,6 +121,17 @@ type PolicyServer struct {
 	Cache string `yaml:"cache"`
 	// Poll is how often it is asked, from 1s to 1h; 0 is every 30 seconds.
 	Poll release.Duration `yaml:"poll"`
+	// Signature is how bundles have to be signed; nil takes them unsigned.
+	Signature *PolicySignature `yaml:"signature"`
+}
+
+// PolicySignature is the key that bundles are signed with.
+type PolicySignature struct {
+	// Algorithm is as OPA names it; empty is RS256.
+	Algorithm string `yaml:"algorithm"`
+	// Key is the secret of HS256, or a public key in PEM.
+	Key   Secret `yaml:"key"`
+	Scope string `yaml:"scope"`
 }
 
 // Build is what every build command has in its environment.

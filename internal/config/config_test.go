@@ -109,12 +109,16 @@ func TestAnEmptyFileIsCalledThat(t *testing.T) {
 }
 
 func TestTheServerOfRulesIsRead(t *testing.T) {
-	c, err := Read(write(t, good+"policy: {server: {url: \"https://rules.example/b\", token: file:TOKEN, poll: 1m30s}}\n"))
+	c, err := Read(write(t, good+"policy: {server: {url: \"https://rules.example/b\", token: file:TOKEN, poll: 1m30s,"+
+		" signature: {algorithm: HS256, key: file:TOKEN, scope: write}}}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := c.Policy.Server
 	if s.Poll.Std() != 90*time.Second || s.Token.Reveal() != "a-long-enough-token" || filepath.Base(s.Cache) != "policy-bundle.tar.gz" {
 		t.Errorf("read %+v", s)
+	}
+	if s.Signature == nil || s.Signature.Algorithm != "HS256" || s.Signature.Key.Reveal() != "a-long-enough-token" || s.Signature.Scope != "write" {
+		t.Errorf("read the signature %+v", s.Signature)
 	}
 }

@@ -22,8 +22,11 @@ func (c *Config) reveal(dir string) error {
 		places = append(places, place{fmt.Sprintf("tokens[%d].token", i), &c.Tokens[i].Token})
 	}
 	places = append(places, c.chatSecrets()...)
-	if c.Policy.Server != nil {
-		places = append(places, place{"policy.server.token", &c.Policy.Server.Token})
+	if server := c.Policy.Server; server != nil {
+		places = append(places, place{"policy.server.token", &server.Token})
+		if server.Signature != nil {
+			places = append(places, place{"policy.server.signature.key", &server.Signature.Key})
+		}
 	}
 	var faults []error
 	for _, p := range places {

@@ -59,7 +59,7 @@ func (r *remote) look(ctx context.Context) (*finding, error) {
 	}
 	r.tag, r.next = answer.Header.Get("ETag"), bundle
 	return &finding{sum: sha256.Sum256(bundle), tag: r.tag, open: func() (content, error) {
-		there, err := unpack(bundle)
+		there, err := unpack(bundle, r.Signature)
 		if err != nil {
 			return content{}, fmt.Errorf("policy server: %w", err)
 		}
@@ -116,7 +116,7 @@ func (r *remote) kept() (content, error) {
 	if err != nil {
 		return content{}, fmt.Errorf("read the kept bundle: %w", err)
 	}
-	there, err := unpack(bundle)
+	there, err := unpack(bundle, r.Signature)
 	if err != nil {
 		return content{}, fmt.Errorf("read the kept bundle %s: %w", r.Cache, err)
 	}

@@ -20,6 +20,8 @@ type Server struct {
 	// Poll is how often the server is asked, about; 0 is every 30 seconds. After failures it is asked more and more seldom,
 	// at least every 5 minutes or Poll.
 	Poll time.Duration
+	// Signature is how bundles have to be signed; nil takes them unsigned.
+	Signature *Signature
 	// Client asks; nil is one with a time-out of 10 seconds.
 	Client *http.Client
 }
@@ -66,6 +68,9 @@ func (s Server) check() error {
 	}
 	if s.Cache == "" {
 		return errors.New("policy server: cache is missing: name the file that keeps the last good bundle")
+	}
+	if s.Signature != nil {
+		return s.Signature.check()
 	}
 	return nil
 }

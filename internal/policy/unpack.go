@@ -26,11 +26,16 @@ type member struct {
 }
 
 // unpack reads a bundle: a gzipped tarball of Rego, in memory. Data belongs into the data file: two places that say when
-// nothing is promoted would hide one another.
-func unpack(bundle []byte) (content, error) {
+// nothing is promoted would hide one another. Nothing of it is looked at before its signature, where it has to have one.
+func unpack(bundle []byte, signature *Signature) (content, error) {
 	members, err := membersOf(bundle)
 	if err != nil {
 		return content{}, err
+	}
+	if signature != nil {
+		if err := signature.verify(members); err != nil {
+			return content{}, err
+		}
 	}
 	out, size := content{files: map[string][]byte{}}, 0
 	for _, m := range members {
