@@ -119,7 +119,7 @@ type PolicyServer struct {
 	Token Secret `yaml:"token"`
 	// Cache keeps the last good bundle; empty is policy-bundle.tar.gz in the data folder.
 	Cache string `yaml:"cache"`
-	// Poll is how often it is asked, from 1s to 1h; 0 is every 30 seconds.
+	// Poll is how often it is asked, from 1s to 1h; 0 is every 5 seconds.
 	Poll release.Duration `yaml:"poll"`
 	// Signature is how bundles have to be signed; nil takes them unsigned.
 	Signature *PolicySignature `yaml:"signature"`

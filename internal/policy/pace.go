@@ -12,10 +12,10 @@ const (
 	// folderPoll is how often a folder is looked at; it costs nobody else anything.
 	folderPoll = 5 * time.Second
 	// defaultPoll is how often a server is asked, unless [Server.Poll] says otherwise.
-	defaultPoll = 30 * time.Second
+	defaultPoll = 5 * time.Second
 	// longestPause ends the doubling after failures, and is as long as a server may put us off: rules that a server closes a
 	// hole with must not wait for hours after it was away.
-	longestPause = 5 * time.Minute
+	longestPause = 2 * time.Minute
 	// spread is the part of a wait by which it is shorter or longer by chance, so that many that were started together, or
 	// lost the same server at once, do not all come back at once.
 	spread = 0.2

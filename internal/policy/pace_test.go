@@ -78,16 +78,16 @@ func TestAServerIsAskedAtItsPace(t *testing.T) {
 		want  []time.Duration
 		exact int
 	}{
-		{"nothing new", 0, status(http.StatusNotModified), []time.Duration{30 * s, 30 * s, 30 * s}, 9},
+		{"nothing new", 0, status(http.StatusNotModified), []time.Duration{5 * s, 5 * s, 5 * s}, 9},
 		{"as often as it is told", 2 * s, status(http.StatusNotModified), []time.Duration{2 * s, 2 * s, 2 * s}, 9},
-		{"away", 0, status(http.StatusBadGateway), []time.Duration{30 * s, 30 * s, minute, 2 * minute, 4 * minute, 5 * minute, 5 * minute}, 9},
+		{"away", 0, status(http.StatusBadGateway), []time.Duration{5 * s, 5 * s, 10 * s, 20 * s, 40 * s, 80 * s, 2 * minute, 2 * minute}, 9},
 		{"away with a longer pace", 20 * minute, status(http.StatusBadGateway), []time.Duration{20 * minute, 20 * minute, 20 * minute}, 9},
 		{"away, then back", 10 * s, func(look int, w http.ResponseWriter) {
 			w.WriteHeader(map[bool]int{true: http.StatusBadGateway, false: http.StatusNotModified}[look <= 3])
 		}, []time.Duration{10 * s, 10 * s, 20 * s, 40 * s, 10 * s, 10 * s}, 9},
 		{"put off", 10 * s, putOff("100"), []time.Duration{10 * s, 100 * s, 100 * s}, 1},
 		{"put off for less than its pace", 10 * s, putOff("1"), []time.Duration{10 * s, 10 * s}, 9},
-		{"put off for a day", 10 * s, putOff("86400"), []time.Duration{10 * s, 5 * minute, 5 * minute}, 1},
+		{"put off for a day", 10 * s, putOff("86400"), []time.Duration{10 * s, 2 * minute, 2 * minute}, 1},
 		{"put off until a moment", 10 * s, func(_ int, w http.ResponseWriter) {
 			// The header has whole seconds, so the moment is up to one second nearer.
 			w.Header().Set("Retry-After", time.Now().Add(101*s).UTC().Format(http.TimeFormat))

@@ -17,8 +17,8 @@ type Server struct {
 	Token string
 	// Cache is the file that keeps the last good bundle, for a start when the server is away.
 	Cache string
-	// Poll is how often the server is asked, about; 0 is every 30 seconds. After failures it is asked more and more seldom,
-	// at least every 5 minutes or Poll.
+	// Poll is how often the server is asked, about; 0 is every 5 seconds. After failures it is asked more and more seldom,
+	// at least every 2 minutes or Poll.
 	Poll time.Duration
 	// Signature is how bundles have to be signed; nil takes them unsigned.
 	Signature *Signature
