@@ -58,7 +58,7 @@ func (s Signature) check() error {
 		return fmt.Errorf("policy server: signature: "+format, args...)
 	}
 	kind, size, known := strings.Cut(s.algorithm(), "S")
-	if !known || len(kind) != 1 || !strings.Contains("HRPE", kind) || !slices.Contains([]string{"256", "384", "512"}, size) {
+	if !known || !slices.Contains([]string{"H", "R", "P", "E"}, kind) || !slices.Contains([]string{"256", "384", "512"}, size) {
 		return wrong("%q is no algorithm: write HS256, RS256, PS256 or ES256, or the same with 384 or 512", s.Algorithm)
 	}
 	if kind == "H" {

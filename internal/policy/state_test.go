@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,7 +106,8 @@ func TestARefusedBundleIsFetchedAndToldOnce(t *testing.T) {
 
 func TestABundleThatWasDamagedOnItsWayIsFetchedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, damage := &bundleServer{}, false
+		server := &bundleServer{}
+		var damage atomic.Bool
 		server.set(tarball(t, builtIn(t, "")))
 		e := followed(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			answer := httptest.NewRecorder()
@@ -113,12 +115,12 @@ func TestABundleThatWasDamagedOnItsWayIsFetchedAgain(t *testing.T) {
 			w.Header().Set("ETag", answer.Header().Get("ETag"))
 			w.WriteHeader(answer.Code)
 			body := answer.Body.Bytes()
-			if damage && len(body) > 0 {
+			if damage.Load() && len(body) > 0 {
 				body = damaged(body)
 			}
 			_, _ = w.Write(body)
 		}), nil)
-		damage = true
+		damage.Store(true)
 		server.set(tarball(t, builtIn(t, noToAll)))
 		pass(10 * time.Minute)
 		if n := server.served.Load(); n < 5 || n > 12 {
@@ -127,7 +129,7 @@ func TestABundleThatWasDamagedOnItsWayIsFetchedAgain(t *testing.T) {
 		if state := e.State(t.Context()); !strings.Contains(state.Unreached, "damaged") || !admitted(t, e) {
 			t.Errorf("the state is %+v", state)
 		}
-		damage = false
+		damage.Store(false)
 		pass(6 * time.Minute)
 		if admitted(t, e) {
 			t.Error("the same bundle, whole at last, is not in force")
@@ -158,10 +160,13 @@ func TestRulesThatWaitForTheDataAreNotFetchedAgain(t *testing.T) {
 
 func TestARefusedBundleWithoutAnETagIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		body, log := tarball(t, builtIn(t, "")), &bytes.Buffer{}
-		e := followed(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) }),
+		log := &bytes.Buffer{}
+		var body atomic.Pointer[[]byte]
+		set := func(bundle []byte) { body.Store(&bundle) }
+		set(tarball(t, builtIn(t, "")))
+		e := followed(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(*body.Load()) }),
 			func(o *policy.Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) })
-		body = tarball(t, builtIn(t, "package release\n\nbroken"))
+		set(tarball(t, builtIn(t, "package release\n\nbroken")))
 		pass(13 * time.Second)
 		since := e.State(t.Context()).Refused.Since
 		pass(time.Minute)
