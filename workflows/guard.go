@@ -22,9 +22,9 @@ func (r *run) guard() *release.Guard {
 	if r.guards == 0 {
 		return nil
 	}
-	config := canary.ForPlan(r.plan)
+	config := canary.ForPlan(r.plan).Halved()
 	return &release.Guard{
-		FalseRollback: config.Alpha / 2 / float64(r.guards), ErrorMargin: config.Streams[canary.StreamError].Margin,
+		FalseRollback: config.Alpha / float64(r.guards), ErrorMargin: config.Streams[canary.StreamError].Margin,
 		Steps: config.Steps, Planned: release.Duration(config.Planned),
 	}
 }
@@ -35,5 +35,5 @@ func (r *run) watched() canary.Config {
 	if r.guards == 0 {
 		return config
 	}
-	return config.WithAlpha(config.Alpha / 2)
+	return config.Halved()
 }

@@ -57,8 +57,7 @@ func shown(hash string) string {
 
 // takeApproval counts an approval once the rules allow it.
 func (r *run) takeApproval(ctx workflow.Context, in release.Instruction) (string, error) {
-	err := r.answerable(ctx, in, r.mayApprove, false)
-	if err != nil {
+	if err := r.answerable(ctx, in, r.mayApprove, false); err != nil {
 		return "", err
 	}
 	answer := release.Approved{By: in.By, Comment: in.Comment, At: in.At, Point: r.ask.point}
@@ -81,8 +80,7 @@ const changeRejectionAsked = "2026-11-27-rejection-asked"
 // asks nobody: the way back is open to everybody.
 func (r *run) takeRejection(ctx workflow.Context, in release.Instruction) (string, error) {
 	if changed(ctx, changeRejectionAsked) {
-		err := r.answerable(ctx, in, r.mayAnswer, true)
-		if err != nil {
+		if err := r.answerable(ctx, in, r.mayAnswer, true); err != nil {
 			return "", fmt.Errorf("%w; abort stops the release and asks no rule", err)
 		}
 	}

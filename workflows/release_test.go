@@ -74,7 +74,8 @@ func TestGuardsAndWatcherShareWhatTheReleaseMaySpend(t *testing.T) {
 				for _, component := range []string{"web", "api", "jobs"} {
 					guard := s.world.Gateways.Route(unit, release.RouteKey(lane, component)).Guard
 					if guard == nil || guard.Steps == 0 || guard.Planned == 0 {
-						t.Fatalf("the route of %s in unit %s is guarded by %+v", component, unit, guard)
+						t.Errorf("the route of %s in unit %s is guarded by %+v", component, unit, guard)
+						return
 					}
 					spent += guard.FalseRollback * float64(s.world.Gateways.Size(unit))
 				}

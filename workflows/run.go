@@ -32,7 +32,7 @@ type run struct {
 	// liveSince is the first version whose lease has not run out yet.
 	liveSince int64
 	lapses    int
-	// guards is how many gateways judge the canary by themselves, on each route that is compared; 0 where none does.
+	// guards is how many there are: gateways times the routes that are compared; 0 where gateways do not judge.
 	guards  int
 	watcher *watcher
 	// ask is the question that people are being asked, asks counts them, and closing is the last one as it stood

@@ -102,8 +102,11 @@ func (r *run) oblige(decision release.Decision) error {
 	return nil
 }
 
-// size makes the steps of the ramp as small as the manifest's budget of bad answers asks for.
+// size makes the steps of the ramp as small as the manifest's budget of bad answers asks for. A first release has none.
 func (r *run) size() error {
+	if len(r.in.Stable) == 0 {
+		return nil
+	}
 	spec, notes, err := canary.Sized(r.spec)
 	if err != nil {
 		s := stop(release.Denied, release.CauseManifest, "the ramp cannot keep its exposure")

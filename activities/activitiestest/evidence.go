@@ -22,13 +22,7 @@ func (g *Gateways) Observers(unit string) []activities.Observer {
 }
 
 func (g *Gateways) countAll() {
-	for _, all := range g.units {
-		for _, one := range all {
-			for _, s := range one.routes {
-				g.count(s, time.Now())
-			}
-		}
-	}
+	g.every(func(_ *gateway, s *served) { g.count(s, time.Now()) })
 }
 
 // count adds the evidence since the last count. Requests at no weight are none.

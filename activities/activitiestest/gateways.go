@@ -86,12 +86,19 @@ func (g *Gateways) Trip(name, sentence string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.countAll()
+	g.every(func(one *gateway, s *served) {
+		if one.name == name && s.leased() {
+			s.lapsed, s.tripped = true, &release.Evidence{Verdict: release.VerdictFail, Sentence: sentence, CanaryBad: 3}
+		}
+	})
+}
+
+// every does something with each route of each gateway. The caller holds mu.
+func (g *Gateways) every(do func(*gateway, *served)) {
 	for _, all := range g.units {
 		for _, one := range all {
 			for _, s := range one.routes {
-				if one.name == name && s.leased() {
-					s.lapsed, s.tripped = true, &release.Evidence{Verdict: release.VerdictFail, Sentence: sentence, CanaryBad: 3}
-				}
+				do(one, s)
 			}
 		}
 	}
@@ -174,13 +181,9 @@ func (g *Gateways) Route(unit, key string) release.Route {
 func (g *Gateways) Garble() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, all := range g.units {
-		for _, one := range all {
-			for _, s := range one.routes {
-				s.keep(canary.Batch{Gateway: "fake", Run: s.run, WeightVersion: -1, CanaryRequests: 1}, time.Now())
-			}
-		}
-	}
+	g.every(func(_ *gateway, s *served) {
+		s.keep(canary.Batch{Gateway: "fake", Run: s.run, WeightVersion: -1, CanaryRequests: 1}, time.Now())
+	})
 }
 
 // Lose makes the gateways lose a batch that nobody has read.
@@ -188,14 +191,10 @@ func (g *Gateways) Lose() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.countAll()
-	for _, all := range g.units {
-		for _, one := range all {
-			for _, s := range one.routes {
-				s.keep(canary.Batch{Gateway: "fake", Run: s.run, WeightVersion: int(s.route.Version)}, time.Now())
-				s.lost = uint64(len(s.kept))
-			}
-		}
-	}
+	g.every(func(_ *gateway, s *served) {
+		s.keep(canary.Batch{Gateway: "fake", Run: s.run, WeightVersion: int(s.route.Version)}, time.Now())
+		s.lost = uint64(len(s.kept))
+	})
 }
 
 // Expire lets the leases of all gateways of a unit run out now.

@@ -47,21 +47,18 @@ type underWay struct {
 
 // UnderWay are the releases of a lane that have not ended, as they say themselves.
 func (u underWay) UnderWay(ctx context.Context, lane release.Lane) ([]release.Status, error) {
-	found, _, err := u.store.Releases(ctx, store.ReleaseFilter{Tenant: lane.Tenant, Application: lane.Application, Environment: lane.Environment})
+	found, err := u.store.UnderWay(ctx, lane)
 	if err != nil {
 		return nil, err
 	}
 	var out []release.Status
-	for _, summary := range found {
-		if summary.Phase.Ended() {
-			continue
-		}
-		status, err := u.Status(ctx, summary.ID)
+	for _, id := range found {
+		status, err := u.Status(ctx, id)
 		switch {
 		case errors.Is(err, release.ErrNotFound), errors.Is(err, release.ErrFinished):
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("ask release %s how it is: %w", summary.ID, err)
+			return nil, fmt.Errorf("ask release %s how it is: %w", id, err)
 		case !status.Phase.Ended():
 			out = append(out, status)
 		}

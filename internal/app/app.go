@@ -145,7 +145,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 		Checks:  &activities.Checks{Repositories: repositories, Prover: prover{}, Dir: a.path("work")},
 		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},
 		Watch:   &activities.Watch{Observers: observersOf(a.fleet)},
-		Policy:  &activities.Policy{Rules: patientRules{a.rules}, Ledger: a.store, Registry: a.store},
+		Policy:  a.policy(),
 		Record:  &activities.Record{Journal: journal{a.store, a.notifier.Kick}},
 	}, worker.Options{Deployment: o.Config.Temporal.Deployment, BuildID: o.Config.Temporal.BuildID})
 	return a.serveFrom(o, repositories)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/internal/desk"
 	"github.com/skyisland/skyisland/internal/dispatch"
 	"github.com/skyisland/skyisland/internal/release"
@@ -19,9 +20,14 @@ func (a *App) newDesk() *desk.Desk {
 	})
 }
 
+// policy asks the rules and records what they say.
+func (a *App) policy() *activities.Policy {
+	return &activities.Policy{Rules: patientRules{a.rules}, Ledger: a.store, Registry: a.store}
+}
+
 // freezes are what people declare and lift, as far as the rules let them.
 func (a *App) freezes() desk.Freezes {
-	return desk.Freezes{FreezeStore: a.store, Rules: patientRules{a.rules}, Ledger: a.store}
+	return desk.Freezes{FreezeStore: a.store, Policy: a.policy()}
 }
 
 // deskRecords is the store in the words of the desk.

@@ -65,9 +65,7 @@ func Sized(spec release.Spec) (release.Spec, []string, error) {
 	if budget == 0 || len(spec.Ramp.Steps) == 0 {
 		return spec, nil, nil
 	}
-	config := ForPlan(release.Plan{Analysis: spec.Analysis, Ramp: spec.Ramp, Steps: make([]release.Step, len(spec.Ramp.Steps))})
-	// As in Exposure: guards and watcher have a half each.
-	config = config.WithAlpha(config.Alpha / 2)
+	config := ForPlan(release.Plan{Analysis: spec.Analysis, Ramp: spec.Ramp, Steps: make([]release.Step, len(spec.Ramp.Steps))}).Halved()
 	largest := LargestWeight(config, budget)
 	if largest == release.NoWeight {
 		return spec, nil, release.Problems{{

@@ -27,8 +27,7 @@ func TestStepsAreSizedToTheBudget(t *testing.T) {
 		FalseRollback: 0.01, ErrorMargin: 0.0005, LatencyQuantile: 99, LatencyMargin: 0.2, Detect: 0.05, Blind: release.Duration(time.Minute),
 	}}
 	spec.Ramp.Steps = []release.Weight{100, 500, 2000, 5000}
-	config := ForPlan(release.Plan{Analysis: spec.Analysis, Ramp: spec.Ramp, Steps: make([]release.Step, 4)})
-	config = config.WithAlpha(config.Alpha / 2)
+	config := ForPlan(release.Plan{Analysis: spec.Analysis, Ramp: spec.Ramp, Steps: make([]release.Step, 4)}).Halved()
 	for budget, want := range map[int]struct {
 		steps string
 		notes int

@@ -55,14 +55,17 @@ func (c Config) WithAlpha(alpha float64) Config {
 	return c
 }
 
+// Halved is what one of the two that judge a release goes by: its watcher, and all its guards together, may spend half of
+// its false rollbacks each.
+func (c Config) Halved() Config { return c.WithAlpha(c.Alpha / 2) }
+
 // Exposure is what a plan may cost, from its steps alone; nil for a plan that compares nothing.
 func Exposure(plan release.Plan) *release.Exposure {
 	if !plan.Compared() || len(plan.Steps) == 0 {
 		return nil
 	}
-	// The guards and the watcher have a half of the plan's each: what one of them alone needs is the most.
-	config := ForPlan(plan)
-	config = config.WithAlpha(config.Alpha / 2)
+	// What guards or watcher need alone is the most.
+	config := ForPlan(plan).Halved()
 	out := &release.Exposure{Takes: plan.Watch, FalseRollback: plan.Analysis.FalseRollback}
 	for _, step := range plan.Steps {
 		out.Takes += step.Bake

@@ -234,9 +234,7 @@ func (p *program) analysisJudge() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			config := canary.ForPlan(plan)
-			// Whoever judges, a gateway's guard or the watcher, has half of what a release may spend.
-			settings := backtest.Settings{Config: config.WithAlpha(config.Alpha / 2), Weight: -1, Route: route}
+			settings := backtest.Settings{Config: canary.ForPlan(plan).Halved(), Weight: -1, Route: route}
 			if weight != "" {
 				if settings.Weight, err = release.ParseWeight(weight); err != nil {
 					return usage("--weight: %v", err)

@@ -95,7 +95,7 @@ func (p *program) tellForecast(w io.Writer, spec release.Spec, f policy.Forecast
 	table(w, p.width(), rows...)
 	if f.Plan != nil {
 		if e := canary.Exposure(*f.Plan); e != nil {
-			fmt.Fprintf(w, "\nexposure: at worst %d bad answers; takes at least %s; a harmless release is rolled back in %s of cases", e.BadAnswers, e.Takes, e.FalseRollback)
+			fmt.Fprintf(w, "\nexposure: %s", e)
 		}
 	}
 	for _, want := range f.Wants {

@@ -263,8 +263,8 @@ func (c Config) Check() error {
 			}
 		}
 	}
-	if len(c.GatewayToken) < 16 {
-		fault("gateway-token", "is shorter than 16 characters: gateways obey whoever knows it")
+	if len(c.GatewayToken) < shortestToken {
+		fault("gateway-token", "is shorter than %d characters: gateways obey whoever knows it", shortestToken)
 	}
 	if c.Policy.Bundle != "" && c.Policy.Server != nil {
 		fault("policy", "bundle and server are both set: rules come from one place")
@@ -278,14 +278,22 @@ func (c Config) Check() error {
 	return errors.Join(append(faults, c.checkTokens())...)
 }
 
+// shortestToken is the least length of what lets somebody in.
+const shortestToken = 16
+
 func (c Config) checkTokens() error {
 	var faults []error
+	for name, token := range map[string]Secret{"alertmanager.token": c.Alertmanager.Token, "cloudevents.token": c.CloudEvents.Token} {
+		if token != "" && len(token) < shortestToken {
+			faults = append(faults, fmt.Errorf("%s: is shorter than %d characters", name, shortestToken))
+		}
+	}
 	for i, token := range c.Tokens {
 		if token.Name == "" {
 			faults = append(faults, fmt.Errorf("tokens[%d].name: is missing", i))
 		}
-		if len(token.Token) < 16 {
-			faults = append(faults, fmt.Errorf("tokens[%d].token: is shorter than 16 characters", i))
+		if len(token.Token) < shortestToken {
+			faults = append(faults, fmt.Errorf("tokens[%d].token: is shorter than %d characters", i, shortestToken))
 		}
 	}
 	return errors.Join(faults...)

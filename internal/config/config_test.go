@@ -57,6 +57,8 @@ units:
   - {name: b, gateways: ["not a url"]}
   - {name: b, gateways: ["http://127.0.0.1:1"]}
 gateway-token: short
+alertmanager: {token: short}
+cloudevents: {token: short}
 page: {secret: short}
 tokens: [{name: "", token: short}]
 `))
@@ -65,7 +67,7 @@ tokens: [{name: "", token: short}]
 	}
 	for _, want := range []string{
 		"data: is missing", "listen: \"nowhere\"", "temporal.address:", "units[0].name:", "units[0].gateways:", "units[1].gateways[0]:",
-		"units[2].name:", "gateway-token:", "page.secret:", "tokens[0].name:", "tokens[0].token:",
+		"units[2].name:", "gateway-token:", "alertmanager.token:", "cloudevents.token:", "page.secret:", "tokens[0].name:", "tokens[0].token:",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)

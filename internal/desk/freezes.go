@@ -22,8 +22,7 @@ type FreezeStore interface {
 type Freezes struct {
 	FreezeStore
 
-	Rules  activities.Rules
-	Ledger activities.Ledger
+	Policy *activities.Policy
 }
 
 // AddFreeze declares a freeze; a no of the rules is a [release.DeniedError].
@@ -54,16 +53,12 @@ func (f Freezes) LiftFreeze(ctx context.Context, id string, by release.Actor, at
 
 func (f Freezes) ask(ctx context.Context, question release.Question) error {
 	question.Version = release.QuestionVersion
-	begin := time.Now()
-	decision, err := f.Rules.Decide(ctx, question)
+	asked, err := f.Policy.Decide(ctx, activities.DecideInput{Question: question})
 	if err != nil {
-		return fmt.Errorf("ask the rules about %s: %w", question.Gate, err)
+		return err
 	}
-	if err := f.Ledger.SaveDecision(ctx, question, decision, time.Since(begin)); err != nil {
-		return fmt.Errorf("record the decision on %s: %w", question.Gate, err)
-	}
-	if !decision.Allow {
-		return &release.DeniedError{Decision: decision}
+	if !asked.Decision.Allow {
+		return &release.DeniedError{Decision: asked.Decision}
 	}
 	return nil
 }

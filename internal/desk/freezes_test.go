@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/internal/desk"
 	"github.com/skyisland/skyisland/internal/policy"
 	"github.com/skyisland/skyisland/internal/release"
@@ -39,7 +40,15 @@ func (l *ledger) LiftFreeze(_ context.Context, _ string, _ release.Actor, _ time
 	return freeze, nil
 }
 
-// freezes are asked of the rules that the program has, which let release managers in and nobody else.
+func (l *ledger) Ramping(context.Context, release.ID) ([]release.RampingRelease, error) {
+	return nil, nil
+}
+
+func (l *ledger) Exclusively(ctx context.Context, do func(context.Context) error) error {
+	return do(ctx)
+}
+
+// freezesOf are asked of the rules that the program has, which let release managers in and nobody else.
 func freezesOf(t *testing.T, l *ledger) desk.Freezes {
 	t.Helper()
 	rules, err := policy.New(policy.Options{Bundle: policies.FS, Data: map[string]any{
@@ -48,7 +57,7 @@ func freezesOf(t *testing.T, l *ledger) desk.Freezes {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return desk.Freezes{FreezeStore: l, Rules: rules, Ledger: l}
+	return desk.Freezes{FreezeStore: l, Policy: &activities.Policy{Rules: rules, Ledger: l, Registry: l}}
 }
 
 func TestTheRulesSayWhoMayDeclareAndLiftAFreeze(t *testing.T) {

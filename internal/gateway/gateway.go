@@ -63,6 +63,7 @@ func New(opts Options) (*Gateway, error) {
 		}
 		opts.Log.Error("gateway state cannot be read, starting without routes", "error", err, "kept_as", aside)
 	}
+	g.saveUnsaved() // what the start has changed
 	return g, nil
 }
 

@@ -74,6 +74,21 @@ func (g *guard) judge(now time.Time) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.count(now)
+	g.decide(now)
+}
+
+// tick does the same, and lets time pass for the test.
+func (g *guard) tick(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.count(now)
+	g.test.Tick(now)
+	g.decide(now)
+}
+
+// count takes in what has come. The caller holds mu.
+func (g *guard) count(now time.Time) {
 	for _, t := range *g.ledger.tallies.Load() {
 		b := t.take(&t.judged)
 		if b.Empty() {
@@ -85,16 +100,6 @@ func (g *guard) judge(now time.Time) {
 			g.log.Error("the guard cannot count", "route", g.key, "release", g.release, "error", err)
 		}
 	}
-	g.decide(now)
-}
-
-// tick lets time pass for the test.
-func (g *guard) tick(now time.Time) {
-	g.judge(now)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.test.Tick(now)
-	g.decide(now)
 }
 
 // decide trips the guard when its test has decided. The caller holds mu.

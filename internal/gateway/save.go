@@ -163,7 +163,7 @@ func (g *Gateway) restore(content []byte) error {
 			r.evidence.limits.Store(r.live.latency.thresholds(r.evidence.latency, rec.ErrorAge, now))
 		}
 		if r.evidence != nil && r.evidence.guard != nil {
-			// That evidence was lost is written down before more is lost.
+			// That evidence was lost is written down before anything is served: more may be lost.
 			r.evidence.guard.resume(rec.GuardRuns+1, rec.Tripped, now)
 			g.markUnsaved()
 		}

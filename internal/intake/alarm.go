@@ -72,11 +72,11 @@ func (a alarm) target() (target, error) {
 		if err != nil || cut < 0 {
 			return t, fmt.Errorf("its label route is %q: want tenant/application/environment/component", text)
 		}
-		if component := text[cut+1:]; t.component != "" && t.component != component {
+		component := text[cut+1:]
+		if t.component != "" && t.component != component {
 			return t, fmt.Errorf("its labels route and component name %s and %s", component, t.component)
-		} else {
-			t.component = component
 		}
+		t.component = component
 		lanes = append(lanes, lane)
 	}
 	if a.Labels[LabelTenant] != "" && a.Labels[LabelApplication] != "" && a.Labels[LabelEnvironment] != "" {

@@ -223,7 +223,7 @@ func TestWhatIsNoAlarmIsRefused(t *testing.T) {
 		"no name":          {strings.Replace(good, "HighErrorRate", "", 1), nil, 400, "no name"},
 		"no time":          {strings.Replace(good, "2026-11-27", "0001-01-01", 1), nil, 400, "no time"},
 		"too long a label": {strings.Replace(good, "HighErrorRate", strings.Repeat("x", 4000), 1), nil, 400, "more than"},
-		"too much":         {good + strings.Repeat(" ", alarmBodyLimit), nil, 413, "more than"},
+		"too much":         {good + strings.Repeat(" ", alarmBodyLimit), nil, 413, "larger than"},
 	} {
 		var edits []func(*http.Request)
 		if c.edit != nil {

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -41,7 +42,7 @@ type AlarmSource struct {
 	log    *slog.Logger
 }
 
-// alarmDelivery is one alarm and what it is known again by.
+// alarmDelivery is one alarm and what it is known again by. Without a key the alarm is over, which stops nothing.
 type alarmDelivery struct {
 	key   string
 	alarm alarm
@@ -73,9 +74,6 @@ func newAlarmSource(source, token string, read func(*http.Request, []byte) ([]al
 	return &AlarmSource{source: source, token: sha256.Sum256([]byte(token)), read: read, inbox: inbox, router: router, log: log}, nil
 }
 
-// errResolved is an alarm that is over.
-var errResolved = errors.New("resolved")
-
 // ServeHTTP takes alarms: verify, store each once, answer. 2xx is stored, 4xx can never be accepted, 5xx can be sent again.
 func (s *AlarmSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -86,22 +84,12 @@ func (s *AlarmSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusUnauthorized, AlarmAnswer{Message: "the bearer token is missing or wrong"})
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, alarmBodyLimit))
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		reply(w, http.StatusRequestEntityTooLarge, AlarmAnswer{Message: fmt.Sprintf("the body has more than %d bytes", alarmBodyLimit)})
-		return
-	case err != nil:
-		reply(w, http.StatusRequestTimeout, AlarmAnswer{Message: "the body broke off"})
+	body, fault := readBody(w, r, alarmBodyLimit, bodyPatience)
+	if fault != nil {
+		reply(w, fault.status, AlarmAnswer{Message: fault.message})
 		return
 	}
 	deliveries, err := s.read(r, body)
-	var answer AlarmAnswer
-	if errors.Is(err, errResolved) {
-		answer.Resolved, err = 1, nil
-	}
 	if err == nil {
 		err = check(deliveries)
 	}
@@ -109,7 +97,8 @@ func (s *AlarmSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, AlarmAnswer{Message: err.Error()})
 		return
 	}
-	if err := s.accept(r.Context(), deliveries, &answer); err != nil {
+	answer, err := s.accept(r.Context(), deliveries)
+	if err != nil {
 		s.log.ErrorContext(r.Context(), "alarm not stored", "source", s.source, "error", err)
 		w.Header().Set("Retry-After", "1")
 		reply(w, http.StatusServiceUnavailable, AlarmAnswer{Message: "alarms cannot be stored at the moment: send them again"})
@@ -119,7 +108,7 @@ func (s *AlarmSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // accept stores what is new. What was stored when it fails is a duplicate the next time.
-func (s *AlarmSource) accept(ctx context.Context, deliveries []alarmDelivery, answer *AlarmAnswer) error {
+func (s *AlarmSource) accept(ctx context.Context, deliveries []alarmDelivery) (answer AlarmAnswer, err error) {
 	defer s.router.Wake()
 	for _, d := range deliveries {
 		if d.key == "" {
@@ -128,13 +117,13 @@ func (s *AlarmSource) accept(ctx context.Context, deliveries []alarmDelivery, an
 		}
 		body, err := json.Marshal(d.alarm)
 		if err != nil {
-			return err
+			return answer, err
 		}
 		_, duplicate, err := s.inbox.Accept(ctx, Event{
 			Source: s.source, Delivery: d.key, Kind: kindAlarm, Body: body, ReceivedAt: time.Now().UTC(),
 		})
 		if err != nil {
-			return err
+			return answer, err
 		}
 		if duplicate {
 			answer.Duplicates++
@@ -142,7 +131,7 @@ func (s *AlarmSource) accept(ctx context.Context, deliveries []alarmDelivery, an
 			answer.Stored++
 		}
 	}
-	return nil
+	return answer, nil
 }
 
 func check(deliveries []alarmDelivery) error {
@@ -222,7 +211,7 @@ func readAlertmanager(_ *http.Request, body []byte) ([]alarmDelivery, error) {
 // status, which is firing unless it is resolved. It is known again by its source and ID, as CloudEvents say.
 func readCloudEvent(r *http.Request, body []byte) ([]alarmDelivery, error) {
 	again := r.Clone(r.Context())
-	again.Body = io.NopCloser(strings.NewReader(string(body)))
+	again.Body = io.NopCloser(bytes.NewReader(body))
 	event, err := cloudevents.NewEventFromHTTPRequest(again)
 	if err == nil {
 		err = event.Validate()
@@ -242,7 +231,7 @@ func readCloudEvent(r *http.Request, body []byte) ([]alarmDelivery, error) {
 	}
 	switch data.Status {
 	case "resolved":
-		return nil, errResolved
+		return []alarmDelivery{{}}, nil
 	case "", "firing":
 	default:
 		return nil, fmt.Errorf("the alarm's status is %.40q: want firing or resolved", data.Status)

@@ -77,14 +77,9 @@ func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusUnauthorized, Answer{Message: err.Error()})
 		return
 	}
-	body, err := g.body(w, r)
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			reply(w, http.StatusRequestEntityTooLarge, Answer{Message: fmt.Sprintf("the body is larger than %d bytes", bodyLimit)})
-			return
-		}
-		reply(w, http.StatusRequestTimeout, Answer{Message: "the body did not arrive whole; deliver it again"})
+	body, fault := readBody(w, r, bodyLimit, g.patience)
+	if fault != nil {
+		reply(w, fault.status, Answer{Message: fault.message})
 		return
 	}
 	if !given.fits(g.secret, body) {
@@ -108,16 +103,28 @@ func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // body reads the raw body, for as long as a sender may take.
-func (g *GitHub) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// bodyFault is why a body was not read, for the answer.
+type bodyFault struct {
+	status  int
+	message string
+}
+
+// readBody reads a body of at most so many bytes, which has to arrive in time.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, patience time.Duration) ([]byte, *bodyFault) {
 	control := http.NewResponseController(w)
 	// A writer that knows no deadlines is a test's.
-	_ = control.SetReadDeadline(time.Now().Add(g.patience))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
-	if err == nil {
-		// What follows may take longer, and the server listens meanwhile for the sender to go away.
-		_ = control.SetReadDeadline(time.Time{})
+	_ = control.SetReadDeadline(time.Now().Add(patience))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &bodyFault{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit)}
+	case err != nil:
+		return nil, &bodyFault{http.StatusRequestTimeout, "the body did not arrive whole; deliver it again"}
 	}
-	return body, err
+	// What follows may take longer, and the server listens meanwhile for the sender to go away.
+	_ = control.SetReadDeadline(time.Time{})
+	return body, nil
 }
 
 func (g *GitHub) accept(w http.ResponseWriter, r *http.Request, event Event) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -45,7 +44,7 @@ func (e *Engine) Replay(ctx context.Context, recorded json.RawMessage, was relea
 	if err != nil {
 		return nil, err
 	}
-	change := Change{About: strings.TrimPrefix(question.About(), "release "), Gate: question.Gate, Was: was, Is: is, Gone: without(was.Deny, is.Deny), New: without(is.Deny, was.Deny)}
+	change := Change{About: question.About(), Gate: question.Gate, Was: was, Is: is, Gone: without(was.Deny, is.Deny), New: without(is.Deny, was.Deny)}
 	demands := func(d release.Decision) string {
 		text, _ := json.Marshal(d.Obligations)
 		return string(text)

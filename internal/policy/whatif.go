@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,22 +77,18 @@ func (e *Engine) WhatIf(ctx context.Context, spec release.Spec, by release.Actor
 	f.ask(release.GateAdmit, nil)
 	demanded := f.ask(release.GateBuild, nil)
 	if f.err == nil {
-		obliged, notes, err := spec.Oblige(demanded.Obligations)
-		f.out.Notes = notes
-		if err != nil {
-			if !errors.As(err, &f.out.Problems) {
-				return f.out, err
-			}
-			return f.out, nil
-		}
+		obliged, stricter, err := spec.Oblige(demanded.Obligations)
 		var smaller []string
-		if spec, smaller, err = canary.Sized(obliged); err != nil {
-			if !errors.As(err, &f.out.Problems) {
-				return f.out, err
-			}
-			return f.out, nil
+		if err == nil {
+			spec, smaller, err = canary.Sized(obliged)
 		}
-		f.out.Notes = append(f.out.Notes, smaller...)
+		f.out.Notes = slices.Concat(stricter, smaller)
+		switch {
+		case errors.As(err, &f.out.Problems):
+			return f.out, nil
+		case err != nil:
+			return f.out, err
+		}
 	}
 	f.plan(spec)
 	f.ask(release.GateDeploy, nil)

@@ -1,6 +1,9 @@
 package release
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Ask is a question to people about a plan, and how it stands: all that a message shows.
 type Ask struct {
@@ -61,6 +64,11 @@ type Exposure struct {
 	Takes Duration `json:"takes"`
 	// FalseRollback is the chance that a harmless release is rolled back.
 	FalseRollback Share `json:"false_rollback"`
+}
+
+// String is the exposure in a sentence for people.
+func (e Exposure) String() string {
+	return fmt.Sprintf("at worst %d bad answers; takes at least %s; a harmless release is rolled back in %s of cases", e.BadAnswers, e.Takes, e.FalseRollback)
 }
 
 // EntryKind is what kind of thing an entry tells, for who wants to hear of it.

@@ -71,7 +71,7 @@ func (q Question) About() string {
 	if q.Freeze != nil {
 		return "freeze " + q.Freeze.ID
 	}
-	return "release " + q.Release.String()
+	return q.Release.String()
 }
 
 // QuestionVersion is the version of [Question]'s JSON.

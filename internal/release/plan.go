@@ -55,9 +55,6 @@ type Step struct {
 	Probe bool `json:"probe,omitempty"`
 }
 
-// LeastExposure is the smallest budget of bad answers there can be: fewer decide nothing.
-const LeastExposure = 3
-
 // probeWeight is the most a probe may send: 1 % (design: cold-start allowances then cost almost nothing).
 const probeWeight Weight = 100
 

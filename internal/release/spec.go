@@ -147,6 +147,9 @@ type Ramp struct {
 	UserHeader string `json:"user-header,omitempty"`
 }
 
+// LeastExposure is the smallest [Ramp].Exposure that is a bound: fewer bad answers decide nothing.
+const LeastExposure = 3
+
 // Sticky says what is drawn when the gateway decides between stable and canary.
 type Sticky string
 

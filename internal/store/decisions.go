@@ -43,7 +43,7 @@ func (s *Store) SaveDecision(ctx context.Context, question release.Question, dec
 			INSERT INTO decisions (id, release, gate, allow, bundle, question, answer, asked_at, took_micros)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO NOTHING`
-		_, err = exec(ctx, tx, insert, clean(decision.ID), clean(strings.TrimPrefix(question.About(), "release ")), clean(string(decision.Gate)),
+		_, err = exec(ctx, tx, insert, clean(decision.ID), clean(question.About()), clean(string(decision.Gate)),
 			allow, clean(decision.Bundle), asked, answer, micros(question.At), took.Microseconds())
 		return err
 	})

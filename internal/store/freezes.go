@@ -132,7 +132,7 @@ func (s *Store) Ramping(ctx context.Context, other release.ID) ([]release.Rampin
 			(SELECT d.question FROM decisions d WHERE d.release = r.tenant || '/' || r.application || '/' || r.environment || '/' || CAST(r.number AS TEXT)
 				AND d.gate = ? AND d.allow = 1 LIMIT 1) AS question
 		FROM releases r
-		WHERE r.phase NOT IN (?, ?, ?, ?, ?, ?, ?)`
+		WHERE r.phase <> ? AND r.phase NOT IN (` + endedPhases + `)`
 	var rows []struct {
 		Tenant      string         `db:"tenant"`
 		Application string         `db:"application"`
@@ -141,8 +141,7 @@ func (s *Store) Ramping(ctx context.Context, other release.ID) ([]release.Rampin
 		Question    sql.NullString `db:"question"`
 	}
 	// The journal may be phases behind what was decided, which is written beside the way: what counts is the yes.
-	if err := s.list(ctx, &rows, query, string(release.GateStep), string(release.Watching), string(release.Completed), string(release.Refused),
-		string(release.Failed), string(release.Aborted), string(release.Superseded), string(release.RolledBack)); err != nil {
+	if err := s.list(ctx, &rows, query, string(release.GateStep), string(release.Watching)); err != nil {
 		return nil, fmt.Errorf("read which releases ramp: %w", err)
 	}
 	var out []release.RampingRelease

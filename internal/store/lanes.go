@@ -68,3 +68,24 @@ func (s *Store) Lane(ctx context.Context, lane release.Lane) (newest *release.Su
 	}
 	return newest, stable, nil
 }
+
+// endedPhases are those of a release that has ended, as a list of SQL; they are constants, and nobody's input.
+const endedPhases = `'` + string(release.Completed) + `', '` + string(release.Refused) + `', '` + string(release.Failed) + `', '` +
+	string(release.Aborted) + `', '` + string(release.Superseded) + `', '` + string(release.RolledBack) + `'`
+
+// UnderWay are the releases of a lane that have not ended, the newest first.
+func (s *Store) UnderWay(ctx context.Context, lane release.Lane) ([]release.ID, error) {
+	const query = `
+		SELECT number FROM releases
+		WHERE tenant = ? AND application = ? AND environment = ? AND phase NOT IN (` + endedPhases + `)
+		ORDER BY number DESC`
+	var numbers []int
+	if err := s.list(ctx, &numbers, query, clean(lane.Tenant), clean(lane.Application), clean(lane.Environment)); err != nil {
+		return nil, fmt.Errorf("read the releases under way of lane %s: %w", lane, err)
+	}
+	out := make([]release.ID, len(numbers))
+	for i, n := range numbers {
+		out[i] = release.ID{Lane: lane, Number: n}
+	}
+	return out, nil
+}

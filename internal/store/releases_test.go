@@ -246,3 +246,27 @@ func TestTheZeroTimeStaysZero(t *testing.T) {
 		}
 	})
 }
+
+func TestAReleaseIsUnderWayUntilItHasEnded(t *testing.T) {
+	onEach(t, func(t *testing.T, open database) {
+		s := open(t)
+		want := []release.ID{}
+		for n, phase := range []release.Phase{
+			release.Pending, release.Admitting, release.Building, release.Testing, release.Deploying, release.Verifying, release.Pressing,
+			release.Approving, release.Ramping, release.CuttingOver, release.Watching, release.RollingBack, release.Completed, release.Refused,
+			release.Failed, release.Aborted, release.Superseded, release.RolledBack,
+		} {
+			check(t, s.SaveProgress(t.Context(), summary(n+1, n+1, phase), nil))
+			if !phase.Ended() {
+				want = append([]release.ID{id(n + 1)}, want...)
+			}
+		}
+		got, err := s.UnderWay(t.Context(), id(1).Lane)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("releases %v under way, %v, want %v", got, err, want)
+		}
+		if got, err := s.UnderWay(t.Context(), release.Lane{Tenant: "nobody"}); err != nil || len(got) != 0 {
+			t.Errorf("releases %v under way in a lane that has none, %v", got, err)
+		}
+	})
+}

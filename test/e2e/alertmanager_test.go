@@ -34,7 +34,7 @@ groups:
   - name: candidates
     rules:
       - alert: CandidateServes
-        expr: sum by (route, revision) (skyisland_gateway_requests_total{revision!=%q}) > 20
+        expr: sum by (route, revision) (skyisland_gateway_requests_total{route=%q, revision!=%q}) > 20
         annotations: {summary: "{{ $labels.revision }} has served {{ $value }} requests"}
 `
 
@@ -66,9 +66,8 @@ func TestARealAlertmanagerStopsTheReleaseThatItsRuleNames(t *testing.T) {
 	spared.WaitWeight(half)
 	stable := repo.At(1).Status().Moves[0].Candidate.ID
 	alertmanager := startAlertmanager(t, i.Base+"/webhooks/alertmanager")
-	// The other application's revisions are of no interest to the rule: their names differ in their route.
 	startPrometheus(t, alertmanager, filepath.Join(data, "gateway-token"), strings.TrimPrefix(i.Units[0].Control, "http://"),
-		strings.Replace(fmt.Sprintf(prometheusRule, stable), "{revision", fmt.Sprintf("{route=%q,revision", release.RouteKey(repo.Lane, "web")), 1))
+		fmt.Sprintf(prometheusRule, release.RouteKey(repo.Lane, "web"), stable))
 
 	stopped := repo.Release(in(ramped(island.Version("v2"), holding)))
 	caused(t, stopped.WaitEnd(release.RolledBack), release.CauseAlarm, "CandidateServes", "alertmanager")

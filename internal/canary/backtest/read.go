@@ -101,10 +101,7 @@ func read(in io.Reader, route string) ([]outcome, error) {
 
 func (l line) outcome(known map[string]canary.Result) (outcome, error) {
 	o := outcome{weight: -1, session: l.Session, drawn: !l.Pinned}
-	at := cmp.Or(l.Time, l.Arrived)
-	if l.Arrived != nil { // the time of a log's line is when it was written
-		at = l.Arrived
-	}
+	at := cmp.Or(l.Arrived, l.Time) // the time of a log's line is when it was written
 	if at == nil || at.Year() < 1970 || at.Year() > 9999 {
 		return o, errors.New(`it has no time: write when the request arrived as "time": "2026-11-27T12:00:00.250Z"`)
 	}

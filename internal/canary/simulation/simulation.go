@@ -144,7 +144,7 @@ type play struct {
 
 func newPlay(s Scenario, rng *rand.Rand) (*play, error) {
 	p := &play{Scenario: s, rng: rng}
-	half := s.Config.WithAlpha(s.Config.Alpha / 2)
+	half := s.Config.Halved()
 	var err error
 	if p.merged, err = canary.New(half, p.clock()); err != nil {
 		return nil, err

@@ -75,8 +75,7 @@ func askLines(a release.Ask) []string {
 		lines = append(lines, "*Steps* "+strings.Join(listed(a.Steps, func(s release.Step) string { return s.Weight.String() + " for " + s.Bake.String() }), " → "))
 	}
 	if e := a.Exposure; e != nil {
-		lines = append(lines, fmt.Sprintf("*Exposure* at worst %d bad answers; takes at least %s; a harmless release is rolled back in %s of cases",
-			e.BadAnswers, e.Takes, e.FalseRollback))
+		lines = append(lines, "*Exposure* "+e.String())
 	}
 	if len(a.Pressure) > 0 {
 		lines = append(lines, "*Pressure*")
