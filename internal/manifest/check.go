@@ -54,6 +54,7 @@ func checkFields(doc *yamldoc.Document, m *Manifest) {
 			doc.Report(f.Path, "nothing in the list", remedy(rule))
 		case rule.Values != nil && !slices.Contains(rule.Values, f.Value.String()):
 			doc.Report(f.Path, fmt.Sprintf("%q is unknown", f.Value.String()), yamldoc.Suggest(f.Value.String(), rule.Values))
+		case rule.Default == "" && !doc.Has(f.Path) && f.Value.IsZero(): // left to whoever uses it
 		case rule.Min != "" && ranges[f.Shape].exclude(f.Value):
 			doc.Report(f.Path, fmt.Sprintf("%s is outside %s to %s", written(f.Value), rule.Min, rule.Max),
 				fmt.Sprintf("write a value from %s to %s", rule.Min, rule.Max))

@@ -140,6 +140,27 @@ func checkRoute(doc *yamldoc.Document, at string, route release.Ingress) {
 		}
 		checkUnique(doc, where+".values", pin.Values)
 	}
+	checkFallback(doc, at+".fallback", route.Fallback)
+	if len(route.Limits) > release.MostLimits {
+		doc.Report(at+".limits", fmt.Sprintf("%d limits", len(route.Limits)), fmt.Sprintf("set at most %d", release.MostLimits))
+	}
+}
+
+func checkFallback(doc *yamldoc.Document, at string, f *release.Fallback) {
+	if f == nil || !doc.Sound(at) {
+		return
+	}
+	if !f.Stable && f.Unit == "" && f.Answer == nil {
+		doc.Report(at, "a fallback to nothing", "write what to try, as in {stable: true}, {unit: b} or {answer: {status: 503}}, or remove it")
+	}
+	if doc.Has(at + ".unit") {
+		if err := release.CheckName(f.Unit); err != nil {
+			report(doc, at+".unit", err)
+		}
+	}
+	if a := f.Answer; a != nil && len(a.Body) > release.MostAnswer {
+		doc.Report(at+".answer.body", fmt.Sprintf("%d bytes", len(a.Body)), fmt.Sprintf("write at most %d", release.MostAnswer))
+	}
 }
 
 // checkRequestPath reports a path that no request can have.

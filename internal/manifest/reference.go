@@ -1,5 +1,7 @@
 package manifest
 
+import "slices"
+
 // Field is one line of the reference: everything there is to know about a field of the manifest.
 type Field struct {
 	// Path is where the field is; [] stands for every item of a list, * for every key.
@@ -18,7 +20,7 @@ type Field struct {
 
 // Reference is every field of the manifest, in the order it is documented.
 func Reference() []Field {
-	return append(append(applicationFields(), componentFields()...), environmentFields()...)
+	return slices.Concat(applicationFields(), componentFields(), gatewayFields(), environmentFields())
 }
 
 func applicationFields() []Field {
@@ -61,6 +63,8 @@ func componentFields() []Field {
 		{Path: "components[].run.instances", Default: "1", Min: "1", Max: "64", Example: "2", Meaning: "How many instances each unit runs."},
 		{Path: "components[].run.start", Default: "30s", Min: "1s", Max: "10m", Meaning: "How long an instance may take until it is healthy."},
 		{Path: "components[].run.drain", Default: "10s", Min: "0s", Max: "10m", Meaning: "How long an instance may finish its requests after SIGTERM."},
+		{Path: "components[].run.h2c", Example: "true",
+			Meaning: "Gateways reach its instances by HTTP/2 without TLS. Health checks, cases and pressure stay with HTTP/1.1."},
 		{Path: "components[].cases", Example: "cases/*.yaml",
 			Meaning: "Files of function cases, request and expected answer, that are run against the candidate at 0 %: one pattern or a list, relative to the component's folder."},
 		{Path: "components[].route", Meaning: "Which requests are the component's own."},
@@ -72,6 +76,38 @@ func componentFields() []Field {
 		{Path: "components[].route.pins[].header", Example: "X-Canary", Meaning: "The header that pins; either this or cookie."},
 		{Path: "components[].route.pins[].cookie", Example: "canary", Meaning: "The cookie that pins; either this or header."},
 		{Path: "components[].route.pins[].values", Required: true, Example: "[\"yes\"]", Meaning: "The values that pin."},
+	}
+}
+
+// gatewayFields are what gateways let through to a component, and what they do when it does not answer.
+func gatewayFields() []Field {
+	return []Field{
+		{Path: "components[].route.timeout", Min: "10ms", Max: "1h", Example: "5s",
+			Meaning: "How long the head of an answer may take; then the client gets 504. Without it, as the gateway is set: 60s."},
+		{Path: "components[].route.max-body", Min: "1KiB", Max: "1024GiB", Example: "10MiB",
+			Meaning: "The largest body a request may have; more gets 413. Without it, as the gateway is set: 1GiB."},
+		{Path: "components[].route.retries", Min: "0", Max: "3", Example: "1",
+			Meaning: "How often a GET, HEAD or OPTIONS request without a body is sent again, to another instance of the same revision if there is one, when it got no answer or 502, 503 or 504. What failed counts against the revision all the same. Without it, never."},
+		{Path: "components[].route.limits", Example: "[{per: address, rate: 20/s, burst: 40}]",
+			Meaning: "How many requests are let through, up to 8 limits, all of which count; more get 429 with Retry-After. Each gateway counts for itself."},
+		{Path: "components[].route.limits[].per", Required: true, Values: []string{"route", "tenant", "user", "address"}, Example: "user",
+			Meaning: "Whose requests count together: all of the route; all of the tenant's routes that have the same limit; a user's, who is known by authentication, the ramp's user header or cookie, or else the address; an address's, or a /64 network's in IPv6."},
+		{Path: "components[].route.limits[].rate", Required: true, Min: "1/h", Max: "1000000/s", Example: "20/s", Meaning: "How many in the long run."},
+		{Path: "components[].route.limits[].burst", Min: "1", Max: "1000000", Example: "40",
+			Meaning: "How many at once. Without it, what the rate gives in a second, at least 1."},
+		{Path: "components[].route.breaker", Meaning: "Keeps requests from a revision that fails, so that it can recover. Without it all are sent."},
+		{Path: "components[].route.breaker.failures", Default: "50%", Min: "1%", Max: "100%", Meaning: "The share of requests that has to fail: no answer, or 5xx."},
+		{Path: "components[].route.breaker.requests", Default: "20", Min: "1", Max: "1000000", Meaning: "The least number of requests that says anything."},
+		{Path: "components[].route.breaker.within", Default: "10s", Min: "100ms", Max: "1h", Meaning: "The time both are counted over."},
+		{Path: "components[].route.breaker.open", Default: "5s", Min: "100ms", Max: "1h",
+			Meaning: "How long no requests are sent; then one at a time, and after three good answers all."},
+		{Path: "components[].route.fallback", Meaning: "What is tried when a revision does not answer: its breaker is open, no instance accepts a connection, or the request is a GET, HEAD or OPTIONS without a body. Without it the client gets 502, 503 or 504."},
+		{Path: "components[].route.fallback.stable", Example: "true", Meaning: "The candidate's requests go to the stable revision. They count against the candidate."},
+		{Path: "components[].route.fallback.unit", Example: "b", Meaning: "The unit whose gateways are asked next. They ask no further one."},
+		{Path: "components[].route.fallback.answer", Meaning: "An answer to give at last."},
+		{Path: "components[].route.fallback.answer.status", Default: "503", Min: "200", Max: "599", Meaning: "Its status."},
+		{Path: "components[].route.fallback.answer.type", Default: "application/json", Meaning: "Its Content-Type."},
+		{Path: "components[].route.fallback.answer.body", Example: `'{"items": []}'`, Meaning: "Its body, at most 64 KiB."},
 	}
 }
 

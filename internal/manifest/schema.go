@@ -18,7 +18,10 @@ func Schema() string { return schema }
 // who generates documentation from its types.
 func Full() *Manifest {
 	return &Manifest{
-		Components: []release.Component{{Ingress: release.Ingress{Pins: []release.Pin{{}}}}},
+		Components: []release.Component{{Ingress: release.Ingress{
+			Pins: []release.Pin{{}}, Limits: []release.RateLimit{{}}, Breaker: &release.Breaker{},
+			Fallback: &release.Fallback{Answer: &release.StaticAnswer{}},
+		}}},
 		Environment: map[string]*Environment{
 			defaultEnvironment: {Pressure: &release.Pressure{}, Approval: &release.Approval{Escalate: &release.Escalation{}}},
 		},

@@ -94,6 +94,8 @@ type Target struct {
 	Revision string `json:"revision"`
 	// Endpoints are host:port, in the order of the instances.
 	Endpoints []string `json:"endpoints"`
+	// H2C says that they are spoken to by HTTP/2 without TLS.
+	H2C bool `json:"h2c,omitempty"`
 }
 
 // RouteKey names the route of a component.
@@ -131,6 +133,9 @@ func (r Route) Check() error {
 	}
 	if l := r.Latency; l != nil && (l.Quantile < leastQuantile || l.Quantile > mostQuantile || l.Margin < 0 || l.Margin > mostMargin) {
 		add("latency: quantile %v and margin %v: want 90 to 99.9 percent and 0 to 10", l.Quantile, l.Margin)
+	}
+	if err := r.Ingress.Check(); err != nil {
+		problems = append(problems, err)
 	}
 	if r.Guard != nil {
 		if err := r.Guard.check(); err != nil {

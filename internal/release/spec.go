@@ -1,7 +1,5 @@
 package release
 
-import "slices"
-
 // Spec is a manifest resolved for one environment: every default filled in, nothing left to guess.
 type Spec struct {
 	Lane Lane `json:"lane"`
@@ -87,32 +85,8 @@ type Run struct {
 	// requests after it is asked to stop.
 	Start Duration `json:"start"`
 	Drain Duration `json:"drain"`
-}
-
-// Ingress is the way in to a component: the requests that are its own, and which of them always go
-// to the candidate.
-type Ingress struct {
-	// Host limits the route to one host name; empty is any.
-	Host string `json:"host,omitempty"`
-	// Path is the prefix of the requests, at a path segment.
-	Path string `json:"path"`
-	// Pins send matching requests to the candidate whatever the weight is; they never count as evidence.
-	Pins []Pin `json:"pins,omitempty"`
-}
-
-// equal says whether two ways in are the same.
-func (i Ingress) equal(other Ingress) bool {
-	return i.Host == other.Host && i.Path == other.Path && slices.EqualFunc(i.Pins, other.Pins, func(a, b Pin) bool {
-		return a.Header == b.Header && a.Cookie == b.Cookie && slices.Equal(a.Values, b.Values)
-	})
-}
-
-// Pin sends a request whose header or cookie has one of the values to the candidate. Exactly one
-// of Header and Cookie is set.
-type Pin struct {
-	Header string   `json:"header,omitempty"`
-	Cookie string   `json:"cookie,omitempty"`
-	Values []string `json:"values"`
+	// H2C says that gateways reach instances by HTTP/2 without TLS.
+	H2C bool `json:"h2c,omitempty"`
 }
 
 // Pressure is the load the candidate must carry before it has traffic.
