@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -24,31 +25,60 @@ type accessLine struct {
 	at                                  time.Time
 	trace, route, revision, arm, method string
 	path, class                         string
-	version, bytes                      int64
-	status                              int
-	pinned                              bool
-	weight                              release.Weight
-	first, took                         time.Duration
+	// reason is why the gateway answered by itself, fallback what answered instead of the revision, caller who was
+	// authenticated.
+	reason, fallback, caller string
+	version, bytes           int64
+	status, retries          int
+	pinned                   bool
+	weight                   release.Weight
+	first, took              time.Duration
 }
 
-func newAccessLog(w io.Writer) *accessLog {
+// classRefused stands in lines for requests that were not let in.
+const classRefused = "refused"
+
+func newAccessLog(w io.Writer, unit string) *accessLog {
 	if w == nil {
 		return nil
 	}
-	return &accessLog{log: slog.New(slog.NewJSONHandler(w, nil)), queue: make(chan accessLine, accessQueue)}
+	log := slog.New(slog.NewJSONHandler(w, nil))
+	if unit != "" {
+		log = log.With("unit", unit)
+	}
+	return &accessLog{log: log, queue: make(chan accessLine, accessQueue)}
 }
 
-// add queues a request's line, or counts it as lost when the writer does not keep up. The query is
-// left out, because people put secrets there.
+// add queues a request's line. The query is left out, because people put secrets there.
 func (l *accessLog) add(x *exchange, class Class, took time.Duration) {
 	if l == nil {
 		return
 	}
-	line := accessLine{
+	l.queueLine(accessLine{
 		at: x.arrived, trace: x.trace, route: x.route.doc.Key, revision: x.to.revision.name, arm: x.arm.String(),
-		method: x.method, path: x.path, class: class.String(), version: x.route.doc.Version,
-		bytes: x.bytes, status: x.status, pinned: x.pinned, weight: x.weight, first: x.first, took: took,
+		method: x.method, path: x.path, class: class.String(), reason: x.reason, fallback: x.fallback,
+		version: x.route.doc.Version, bytes: x.bytes, status: x.status, retries: x.retries, pinned: x.pinned, weight: x.weight,
+		first: x.first, took: took,
+	})
+}
+
+// refused queues the line of a request that was not let in; r is nil where no route was found.
+func (l *accessLog) refused(req *http.Request, r *route, f *refusal, arrived time.Time, took time.Duration) {
+	if l == nil {
+		return
 	}
+	line := accessLine{
+		at: arrived, trace: traceOf(req.Header), method: req.Method, path: req.URL.Path, class: classRefused,
+		reason: f.reason, status: f.status, took: took,
+	}
+	if r != nil {
+		line.route, line.version = r.doc.Key, r.doc.Version
+	}
+	l.queueLine(line)
+}
+
+// queueLine queues a line, or counts it as lost when the writer does not keep up.
+func (l *accessLog) queueLine(line accessLine) {
 	select {
 	case l.queue <- line:
 	default:
@@ -80,11 +110,26 @@ func (l *accessLog) write(ctx context.Context) {
 }
 
 func (l *accessLog) emit(ctx context.Context, a accessLine) {
-	l.log.LogAttrs(ctx, slog.LevelInfo, "request",
-		slog.Time("arrived", a.at), slog.String("trace_id", a.trace), slog.String("route", a.route),
-		slog.String("revision", a.revision), slog.String("arm", a.arm), slog.Bool("pinned", a.pinned),
-		slog.Int64("weight_version", a.version), slog.String("weight", a.weight.String()), slog.String("method", a.method), slog.String("path", a.path),
-		slog.Int("status", a.status), slog.String("class", a.class), slog.Int64("bytes", a.bytes),
-		slog.Float64("upstream_ms", float64(a.first.Microseconds())/1000),
-		slog.Float64("total_ms", float64(a.took.Microseconds())/1000))
+	attrs := make([]slog.Attr, 0, 20)
+	attrs = append(attrs, slog.Time("arrived", a.at), slog.String("trace_id", a.trace), slog.String("route", a.route))
+	if a.class != classRefused {
+		attrs = append(attrs, slog.String("revision", a.revision), slog.String("arm", a.arm), slog.Bool("pinned", a.pinned),
+			slog.Int64("weight_version", a.version), slog.String("weight", a.weight.String()))
+	}
+	attrs = append(attrs, slog.String("method", clipped(a.method, maxLoggedMethod)), slog.String("path", masked(a.path)),
+		slog.Int("status", a.status), slog.String("class", a.class))
+	for _, optional := range [...]struct{ key, value string }{{"reason", a.reason}, {"fallback", a.fallback}, {"caller", a.caller}} {
+		if optional.value != "" {
+			attrs = append(attrs, slog.String(optional.key, optional.value))
+		}
+	}
+	if a.retries > 0 {
+		attrs = append(attrs, slog.Int("retries", a.retries))
+	}
+	if a.class != classRefused {
+		attrs = append(attrs, slog.Int64("bytes", a.bytes), slog.Float64("upstream_ms", milliseconds(a.first)))
+	}
+	l.log.LogAttrs(ctx, slog.LevelInfo, "request", append(attrs, slog.Float64("total_ms", milliseconds(a.took)))...)
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -165,7 +165,8 @@ func (g *Gateway) build(d *document, old *route, l *lease, bells map[string]*bel
 	} else {
 		r.live = newLive(d.Key)
 	}
-	r.stable, r.canary = g.newUpstream(d.Stable, r.live), g.newUpstream(d.Canary, r.live)
+	r.stable, r.canary = g.newUpstream(d, d.Stable, r.live), g.newUpstream(d, d.Canary, r.live)
+	r.timeout, r.maxBody, r.limiters = cmp.Or(d.Ingress.Timeout.Std(), g.opts.AnswerTimeout), cmp.Or(d.Ingress.MaxBody, g.opts.MaxBody), g.limitersOf(d, r.live)
 	if d.Weight > release.NoWeight {
 		r.draw = newDraw(d.Salt)
 	}
@@ -221,15 +222,26 @@ func (g *Gateway) latencyOf(d *document) canary.LatencyConfig {
 func (g *Gateway) swap(t *table) {
 	g.table.Store(t)
 	used := make(map[revisionKey]bool, len(t.routes))
+	limits := map[tenantLimit]bool{}
 	for _, r := range t.routes {
+		for _, l := range r.doc.Ingress.Limits {
+			limits[tenantLimitOf(r.doc.Key, l)] = true
+		}
 		for _, u := range []*upstream{r.stable, r.canary} {
 			if u != nil {
 				used[u.revision.revisionKey] = true
 			}
 		}
 	}
+	maps.DeleteFunc(g.tenantLimits, func(l tenantLimit, _ *limiter) bool { return !limits[l] })
 	maps.DeleteFunc(g.revisions, func(key revisionKey, v *revision) bool {
-		return !used[key] && v.inFlight.Load() == 0
+		if used[key] || v.inFlight.Load() > 0 {
+			return false
+		}
+		for _, e := range v.endpoints {
+			e.close()
+		}
+		return true
 	})
 }
 

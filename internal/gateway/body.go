@@ -4,72 +4,67 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
+	"time"
 )
 
-// replayLimit is how much of a request's body is remembered until it is known to have been sent. It
-// is more than the transport reads before its first write.
-const replayLimit = 64 << 10
+// atHand is the largest body that is read whole before its request is sent. A client that is slow with a small body then
+// holds no connection to an instance, and the request goes out in one piece.
+const atHand = 16 << 10
 
-var errBodyGone = errors.New("the request's body was sent in part and cannot be sent again")
-
-// requestBody lets a request start over as long as the beginning of its body is remembered. The
-// transport reads a body before it knows that the connection is dead, and a client sends it only once.
-// One attempt reads at a time.
+// requestBody is a client's body. It notes how it ends, and waits for no part of it for too long.
 type requestBody struct {
-	source io.Reader
-	x      *exchange
-	head   []byte // what was read from source
-	gone   bool   // head was too long to keep
-	ended  bool   // source has said io.EOF
+	io.ReadCloser
+	x       *exchange
+	control *http.ResponseController
+	idle    time.Duration
+	// ended says that it was read to its end, left that nobody wants the rest.
+	ended, left atomic.Bool
 }
 
-// rewind returns the body from its start, or an error when the start is gone.
-func (b *requestBody) rewind() (io.ReadCloser, error) {
-	if b.gone {
-		return nil, errBodyGone
+// Read reads from the client.
+func (b *requestBody) Read(p []byte) (int, error) {
+	_ = b.control.SetReadDeadline(time.Now().Add(b.idle)) // it fails only where there is no connection
+	if b.left.Load() {
+		_ = b.control.SetReadDeadline(time.Now().Add(linger))
+		return 0, http.ErrBodyReadAfterClose
 	}
-	return &bodyAttempt{body: b}, nil
-}
-
-type bodyAttempt struct {
-	body *requestBody
-	at   int // bytes of head this attempt has read
-}
-
-// Read reads what earlier attempts have read, and then on.
-func (a *bodyAttempt) Read(p []byte) (int, error) {
-	b := a.body
-	if !b.gone && a.at < len(b.head) {
-		n := copy(p, b.head[a.at:])
-		a.at += n
-		return n, nil
-	}
-	if b.ended {
-		// The transport looks once more behind the end. By then the instance may have answered and the
-		// server may have closed the source, and its error would break off the answer.
-		return 0, io.EOF
-	}
-	n, err := b.source.Read(p)
+	n, err := b.ReadCloser.Read(p)
 	switch {
 	case err == nil:
 	case err == io.EOF: // readers return it bare
-		b.ended = true
+		b.ended.Store(true)
+		_ = b.control.SetReadDeadline(time.Time{})
 	case !errors.Is(err, http.ErrBodyReadAfterClose):
+		b.x.bodyErr.CompareAndSwap(nil, &err)
 		b.x.clientBroke.Store(true)
-	}
-	if !b.gone {
-		if len(b.head)+n > replayLimit {
-			b.head, b.gone = nil, true
-		} else {
-			b.head = append(b.head, p[:n]...)
-			a.at = len(b.head)
-		}
 	}
 	return n, err
 }
 
-// Close leaves the source open for the next attempt; whoever serves the request closes it.
-func (a *bodyAttempt) Close() error { return nil }
+// linger is how long a client may still send of a body that nobody wants, before its connection is closed. Closing at
+// once could take the answer away from it.
+const linger = time.Second
+
+// leave bounds the wait for what is left of a body that was not read to its end.
+func (b *requestBody) leave() {
+	if b != nil && !b.ended.Load() {
+		b.left.Store(true)
+		_ = b.control.SetReadDeadline(time.Now().Add(linger))
+	}
+}
+
+// content reads a small body whole; nil is one that is sent as it comes.
+func content(req *http.Request) ([]byte, error) {
+	if req.ContentLength <= 0 || req.ContentLength > atHand || req.Header["Expect"] != nil {
+		return nil, nil
+	}
+	body := make([]byte, req.ContentLength)
+	if _, err := io.ReadFull(req.Body, body); err != nil {
+		return nil, err
+	}
+	return body, nil
+}
 
 // responseBody notes how an instance's answer ends.
 type responseBody struct {

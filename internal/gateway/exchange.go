@@ -5,10 +5,12 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/canary"
+	"github.com/skyisland/skyisland/internal/gateway/http1"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -39,7 +41,13 @@ type exchange struct {
 	complete, broken  bool // how the answer's body ended
 	bytes             int64
 	clientBroke       atomic.Bool // the request's body broke off
-	method, path      string
+	bodyErr           atomic.Pointer[error]
+	body              *requestBody // nil without one
+	call              http1.Call
+	retries           int
+	// fallback names what answered instead of the revision, reason says why the gateway answered itself.
+	fallback, reason string
+	method, path     string
 }
 
 type exchangeKey struct{}
@@ -50,10 +58,9 @@ func exchangeOf(ctx context.Context) *exchange {
 	return x
 }
 
-// begin finds who serves a request and enters it there. It returns nil when there is no route; an
-// exchange without a target when its route has nobody to serve it.
-func (g *Gateway) begin(req *http.Request) *exchange {
-	now := g.opts.Now()
+// begin finds who serves a request that its route has let in, and enters it there. It returns nil when the route is
+// gone by now; an exchange without a target when it has nobody to serve it.
+func (g *Gateway) begin(req *http.Request, now time.Time) *exchange {
 	x := &exchange{g: g, client: req.Context(), arrived: now, uptime: now.Sub(g.started)}
 	x.method, x.path = req.Method, req.URL.Path
 	for {
@@ -79,6 +86,9 @@ func (g *Gateway) begin(req *http.Request) *exchange {
 		x.to.revision.leave()
 	}
 	x.to.counters.inFlight.Add(1)
+	if x.route.doc.Ingress.Retries > 0 {
+		x.route.live.retries.earn()
+	}
 	x.testify(req)
 	return x
 }
@@ -114,6 +124,16 @@ func (x *exchange) with(e *endpoint) {
 	}
 }
 
+// prove counts against the revision that an attempt has failed, whatever the client gets in the end: what hides errors
+// from people must not hide them from the judge.
+func (x *exchange) prove() {
+	if x.verdict == nil || x.cause == ClassOpen {
+		return
+	}
+	age := x.g.opts.Now().Sub(x.arrived)
+	x.verdict.end(canary.Failed, age, age)
+}
+
 // end counts the request, once, and leaves its revision. It runs also when the proxy aborts by panic.
 func (x *exchange) end() {
 	age := x.g.opts.Now().Sub(x.arrived)
@@ -130,6 +150,10 @@ func (x *exchange) end() {
 	}
 	if x.verdict != nil && !x.tunnel {
 		x.testifyEnd(result, latency, age)
+	}
+	x.route.live.retried.Add(uint64(x.retries)) //nolint:gosec // at most release.MostRetries
+	if x.fallback != "" {
+		x.route.live.instead.Add(1)
 	}
 	x.g.access.add(x, class, age)
 	// Last, so that after a drain everything about the revision has been counted.
@@ -156,8 +180,8 @@ func (x *exchange) testifyEnd(result canary.Result, latency, age time.Duration) 
 // outcome says how the request ended, for the counters and for the evidence.
 func (x *exchange) outcome() (Class, canary.Result) {
 	switch {
-	case x.cause == ClassAborted:
-		return ClassAborted, canary.Aborted
+	case x.cause == ClassAborted || x.cause == ClassOpen:
+		return x.cause, canary.Aborted
 	case x.cause != ClassNone:
 		return x.cause, canary.Failed
 	case x.broken:
@@ -172,25 +196,57 @@ func (x *exchange) outcome() (Class, canary.Result) {
 	}
 }
 
-// fail answers for an instance that did not.
-func (x *exchange) fail(w http.ResponseWriter, err error) {
-	var dial *dialError
+// failed notes why there was no answer, and returns what the client is told.
+func (x *exchange) failed(err error) *refusal {
+	var open *openError
+	var dial *http1.DialError
 	var network net.Error
-	var detail string
+	f := &refusal{status: http.StatusBadGateway}
 	switch {
 	case x.client.Err() != nil || x.clientBroke.Load():
-		x.cause, x.status, detail = ClassAborted, statusAborted, "The request's body broke off."
+		x.cause, x.status = ClassAborted, statusAborted
+		return x.bodyRefusal()
+	case errors.As(err, &open):
+		x.cause, f.status, f.reason, f.wait = ClassOpen, http.StatusServiceUnavailable, reasonOpen, open.wait
+		f.detail = "What serves this path fails too often, and is left alone for a moment."
 	case errors.As(err, &dial):
-		x.cause, x.status, detail = ClassConnect, http.StatusBadGateway, "No instance accepts connections."
+		x.cause, f.reason, f.detail = ClassConnect, reasonDial, "No instance accepts connections."
 	case errors.As(err, &network) && network.Timeout():
-		x.cause, x.status, detail = ClassTimeout, http.StatusGatewayTimeout, "The instance did not answer in time."
+		x.cause, f.status, f.reason, f.detail = ClassTimeout, http.StatusGatewayTimeout, reasonTimeout, "The instance did not answer in time."
 	default:
-		x.cause, x.status, detail = ClassBroken, http.StatusBadGateway, "The instance broke off the answer."
+		x.cause, f.reason, f.detail = ClassBroken, reasonBroken, "The instance broke off the answer."
 	}
+	x.status, x.reason = f.status, f.reason
+	return f
+}
+
+// bodyRefusal is what a client is told whose body was the fault.
+func (x *exchange) bodyRefusal() *refusal {
+	f := &refusal{status: http.StatusBadRequest, reason: reasonCutBody, detail: "The request's body broke off."}
+	var tooLarge *http.MaxBytesError
+	var network net.Error
+	if err := x.bodyErr.Load(); err != nil {
+		switch {
+		case errors.As(*err, &tooLarge):
+			*f = *tooLargeBody(tooLarge.Limit)
+		case errors.As(*err, &network) && network.Timeout():
+			*f = refusal{status: http.StatusRequestTimeout, reason: reasonSlowBody, detail: "Nothing came of the request's body for too long."}
+		}
+		x.status = f.status
+	}
+	x.reason = f.reason
+	return f
+}
+
+func tooLargeBody(limit int64) *refusal {
+	return &refusal{
+		status: http.StatusRequestEntityTooLarge, reason: reasonBody,
+		detail: "The request's body is larger than this path takes, which is " + strconv.FormatInt(limit, 10) + " bytes.",
+	}
+}
+
+// fail answers for an instance that did not.
+func (x *exchange) fail(w http.ResponseWriter, err error) {
 	w.Header().Set(RevisionHeader, x.to.revision.name)
-	if x.cause == ClassAborted {
-		writeProblem(w, http.StatusBadRequest, detail)
-		return
-	}
-	writeProblem(w, x.status, detail)
+	x.failed(err).write(w)
 }

@@ -6,10 +6,13 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/skyisland/skyisland/internal/gateway/http1"
 )
 
 const tick = time.Second
@@ -20,16 +23,25 @@ type Gateway struct {
 	opts    Options
 	started time.Time
 	table   atomic.Pointer[table]
-	proxy   *httputil.ReverseProxy
-	access  *accessLog
-	disk    *disk // nil when routes are kept in memory only
+	tunnels *httputil.ReverseProxy
+	// tunnelTransport carries what becomes a tunnel; buffers are what answers are copied through.
+	tunnelTransport http.RoundTripper
+	h2c             *http.Transport
+	unitTransport   *http.Transport
+	units           map[string]*url.URL
+	buffers         buffers
+	access          *accessLog
+	disk            *disk // nil when routes are kept in memory only
 
-	unrouted, unserved atomic.Uint64
+	// refused are requests for which there was no route, by reason.
+	refused refusals
 
 	// mu orders changes of the routes. Nothing waits while it is held.
 	mu        sync.Mutex
 	revisions map[revisionKey]*revision
 	lastRun   uint64
+	// tenantLimits are those that routes of a tenant share.
+	tenantLimits map[tenantLimit]*limiter
 
 	// saveSoon lets Run write at once what is not on disk yet.
 	saveSoon chan struct{}
@@ -43,9 +55,13 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog), saveSoon: make(chan struct{}, 1)}
+	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog, opts.Unit), saveSoon: make(chan struct{}, 1)}
 	g.table.Store(newTable(map[string]*route{}, nil))
-	g.proxy = g.newProxy()
+	g.tunnels, g.tunnelTransport = g.newTunnels(), newTunnelTransport(opts)
+	g.h2c, g.unitTransport, g.tenantLimits = newH2C(opts), newUnitTransport(opts), map[tenantLimit]*limiter{}
+	if g.units, err = unitsOf(opts.Units); err != nil {
+		return nil, err
+	}
 	if opts.StateDir == "" {
 		return g, nil
 	}
@@ -90,7 +106,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			<-done
 			g.saveUnsaved()
-			g.closeIdle()
+			for _, pool := range g.pools() {
+				pool.Close()
+			}
+			g.h2c.CloseIdleConnections()
+			g.unitTransport.CloseIdleConnections()
 			return nil
 		}
 	}
@@ -111,19 +131,25 @@ func (g *Gateway) tick() {
 		}
 		r.live.latency.settle(now)
 	}
+	for _, pool := range g.pools() {
+		pool.Reap()
+	}
 	g.saveUnsaved()
 }
 
-func (g *Gateway) closeIdle() {
-	c, ok := g.proxy.Transport.(*carrier)
-	if !ok {
-		return
-	}
-	for _, transport := range []http.RoundTripper{c.pooled, c.upgrades} {
-		if t, ok := transport.(*http.Transport); ok {
-			t.CloseIdleConnections()
+// pools are the connections to all instances.
+func (g *Gateway) pools() []*http1.Pool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var pools []*http1.Pool
+	for _, v := range g.revisions {
+		for _, e := range v.endpoints {
+			if e.pool != nil {
+				pools = append(pools, e.pool)
+			}
 		}
 	}
+	return pools
 }
 
 // lapse takes a route that has returned to stable by itself in, and says so once.

@@ -20,7 +20,8 @@ type collector struct {
 	g                                         *Gateway
 	requests, latency, inFlight, weight       *prometheus.Desc
 	lapsed, unrouted, unserved, unsaved, lost *prometheus.Desc
-	tripped                                   *prometheus.Desc
+	tripped, refused, open, opened            *prometheus.Desc
+	retried, instead                          *prometheus.Desc
 }
 
 // Metrics answers Prometheus.
@@ -42,6 +43,11 @@ func newCollector(g *Gateway) *collector {
 		weight:   desc("canary_weight_ratio", "The canary's part in force, 0 to 1.", "route"),
 		lapsed:   desc("lease_lapsed", "1 when the canary's lease ran out.", "route"),
 		tripped:  desc("guard_tripped", "1 when the guard has cut the canary off.", "route"),
+		refused:  desc("refused_requests_total", "Requests that were not let in, by why; route is empty where there was none.", "route", "reason"),
+		open:     desc("breaker_open", "1 while the revision is left alone, or tried with single requests.", "route", "revision"),
+		opened:   desc("breaker_opened_total", "How often the revision's breaker has opened.", "route", "revision"),
+		retried:  desc("retries_total", "Requests that were sent again.", "route"),
+		instead:  desc("fallbacks_total", "Requests that something else answered than their revision.", "route"),
 		unrouted: desc("unrouted_requests_total", "Requests for which there was no route."),
 		unserved: desc("unserved_requests_total", "Requests whose route had no revision."),
 		unsaved:  desc("state_unsaved", "1 when the copy of the routes on disk is older than what is in force."),
@@ -53,6 +59,7 @@ func newCollector(g *Gateway) *collector {
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.requests, c.latency, c.inFlight, c.weight, c.lapsed, c.tripped, c.unrouted, c.unserved, c.unsaved, c.lost,
+		c.refused, c.open, c.opened, c.retried, c.instead,
 	} {
 		out <- d
 	}
@@ -60,11 +67,12 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect reads the counters.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
-	count := func(d *prometheus.Desc, v uint64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
-	count(c.unrouted, c.g.unrouted.Load())
-	count(c.unserved, c.g.unserved.Load())
+	unserved := uint64(0)
+	c.g.refused.each(func(reason string, n uint64) { count(c.refused, n, "", reason) })
+	count(c.unrouted, c.g.refused.of(reasonUnrouted))
 	if c.g.access != nil {
 		count(c.lost, c.g.access.lost.Load())
 	}
@@ -76,7 +84,16 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		out <- gauge(c.weight, w.Fraction(), key)
 		out <- gauge(c.lapsed, flag(expired), key)
 		out <- gauge(c.tripped, flag(r.tripped() != nil), key)
+		r.live.refused.each(func(reason string, n uint64) { count(c.refused, n, key, reason) })
+		unserved += r.live.refused.of(reasonUnserved)
+		count(c.retried, r.live.retried.Load(), key)
+		count(c.instead, r.live.instead.Load(), key)
 		for _, n := range r.live.all() {
+			if b := r.live.breaker(n); b != nil {
+				open, opened := b.state()
+				out <- gauge(c.open, flag(open), key, n.revision)
+				count(c.opened, opened, key, n.revision)
+			}
 			out <- gauge(c.inFlight, float64(n.inFlight.Load()), key, n.revision)
 			for class := ClassNone + 1; class < classes; class++ {
 				if v := n.byClass[class].Load(); v > 0 {
@@ -86,6 +103,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			out <- c.histogram(n, key)
 		}
 	}
+	count(c.unserved, unserved)
 }
 
 func gauge(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 const (
 	defaultDialTimeout   = 2 * time.Second
 	defaultAnswerTimeout = 60 * time.Second
+	defaultMaxBody       = 1 << 30
+	defaultClientIdle    = 30 * time.Second
 )
 
 // Options is what a gateway needs to know at its start. Only Name is required.
@@ -42,6 +45,13 @@ type Options struct {
 	// AnswerTimeout bounds the wait for the head of an answer once the request has been sent; 0 is
 	// 60 s. There is no bound on the length of an answer, because answers may stream.
 	AnswerTimeout time.Duration
+	// MaxBody is the largest body of a request where its route says nothing, in bytes; 0 is 1 GiB.
+	MaxBody int64
+	// ClientIdle is how long a client may send nothing of a body that it has begun, or take nothing of an answer; 0 is
+	// 30 s. It bounds no tunnel, and no stream that has nothing to say.
+	ClientIdle time.Duration
+	// Units are where other units are entered, http://host:port by name, for routes that fall back to them.
+	Units map[string]string
 	// TrustForwarded keeps the X-Forwarded headers of the caller and adds to them. Set it only when
 	// every caller is a proxy that sets them itself.
 	TrustForwarded bool
@@ -56,8 +66,8 @@ func (o Options) withDefaults() (Options, error) {
 	if !gatewayName.MatchString(o.Name) {
 		return o, fmt.Errorf("gateway name %q: use 1 to 48 lower-case letters, digits, dots and inner hyphens", o.Name)
 	}
-	if o.DialTimeout < 0 || o.AnswerTimeout < 0 {
-		return o, errors.New("gateway timeouts: want 0 or more")
+	if o.DialTimeout < 0 || o.AnswerTimeout < 0 || o.ClientIdle < 0 || o.MaxBody < 0 {
+		return o, errors.New("gateway timeouts and the largest body: want 0 or more")
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -71,6 +81,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.AnswerTimeout == 0 {
 		o.AnswerTimeout = defaultAnswerTimeout
 	}
+	o.MaxBody = cmp.Or(o.MaxBody, defaultMaxBody)
+	o.ClientIdle = cmp.Or(o.ClientIdle, defaultClientIdle)
 	if o.Latency == (canary.LatencyConfig{}) {
 		o.Latency = canary.DefaultConfig().Latency
 	}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -8,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/skyisland/skyisland/internal/canary"
 )
@@ -22,19 +26,25 @@ const (
 	copyBuffer  = 32 << 10
 )
 
-func (g *Gateway) newProxy() *httputil.ReverseProxy {
-	transport := &carrier{g: g, pooled: g.opts.Transport, upgrades: g.opts.Transport}
-	if g.opts.Transport == nil {
-		transport.pooled, transport.upgrades = newTransport(g.opts), newUpgradeTransport(g.opts)
-	}
+// newTunnels returns the proxy for requests that become tunnels. Everything else is forwarded by [Gateway.forward].
+func (g *Gateway) newTunnels() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Rewrite:        g.rewrite,
-		Transport:      transport,
-		ModifyResponse: g.answered,
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			x := exchangeOf(pr.In.Context())
+			upgrade := pr.Out.Header["Upgrade"]
+			pr.Out.Header = g.outgoing(pr.In, x).Header
+			pr.Out.Header["Connection"], pr.Out.Header["Upgrade"] = []string{"Upgrade"}, upgrade
+			pr.Out.URL.Scheme, pr.Out.URL.RawQuery = "http", pr.In.URL.RawQuery
+		},
+		Transport: tunnels{g},
+		ModifyResponse: func(resp *http.Response) error {
+			g.answered(exchangeOf(resp.Request.Context()), resp, resp.Request.Header)
+			return nil
+		},
 		ErrorHandler: func(w http.ResponseWriter, req *http.Request, err error) {
 			exchangeOf(req.Context()).fail(w, err)
 		},
-		BufferPool: &buffers{},
+		BufferPool: &g.buffers,
 		// The proxy's own lines say nothing that the access log does not say with its request.
 		ErrorLog: slog.NewLogLogger(g.opts.Log.Handler(), slog.LevelDebug),
 	}
@@ -42,52 +52,85 @@ func (g *Gateway) newProxy() *httputil.ReverseProxy {
 
 // ServeHTTP carries one request to the revision that the routes and the draw give it.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if req.Method == http.MethodConnect {
-		writeProblem(w, http.StatusMethodNotAllowed, "This gateway opens no tunnels by CONNECT.")
-		return
+	now := g.opts.Now()
+	g.patience(http.NewResponseController(w)) // the connection may have an older request's
+	r, refused := g.admit(req, now)
+	if refused == nil {
+		x := g.begin(req, now)
+		switch {
+		case x == nil:
+			refused = unrouted()
+		case x.to == nil:
+			refused = &refusal{status: http.StatusServiceUnavailable, reason: reasonUnserved, detail: "No revision serves this path at the moment."}
+		default:
+			defer x.end()
+			g.serve(w, req, x)
+			return
+		}
 	}
-	x := g.begin(req)
+	if hasBody(req) {
+		(&requestBody{control: http.NewResponseController(w)}).leave()
+	}
+	g.refuse(w, req, r, refused, now)
+}
+
+func unrouted() *refusal {
+	return &refusal{status: http.StatusNotFound, reason: reasonUnrouted, detail: "Nothing is served at this path."}
+}
+
+func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
+
+// admit finds the route of a request and says whether it lets it in. The route is nil when there is none.
+func (g *Gateway) admit(req *http.Request, now time.Time) (*route, *refusal) {
 	switch {
-	case x == nil:
-		g.unrouted.Add(1)
-		writeProblem(w, http.StatusNotFound, "Nothing is served at this path.")
-		return
-	case x.to == nil:
-		g.unserved.Add(1)
-		writeProblem(w, http.StatusServiceUnavailable, "No revision serves this path at the moment.")
-		return
+	case req.Method == http.MethodConnect:
+		return nil, &refusal{status: http.StatusMethodNotAllowed, reason: reasonConnect, detail: "This gateway opens no tunnels by CONNECT."}
+	case req.URL.Opaque != "":
+		return nil, &refusal{status: http.StatusBadRequest, reason: reasonTarget, detail: "The request's target is no path."}
 	}
-	defer x.end()
-	if req.Body != http.NoBody {
+	r := g.table.Load().lookup(req.Host, req.URL.Path)
+	if r == nil {
+		return nil, unrouted()
+	}
+	if req.ContentLength > r.maxBody {
+		return r, tooLargeBody(r.maxBody)
+	}
+	if len(r.limiters) == 0 {
+		return r, nil
+	}
+	uptime := now.Sub(g.started)
+	address := func() string { return g.address(req) }
+	if f := r.limited(true, address, uptime); f != nil {
+		return r, f
+	}
+	return r, r.limited(false, func() string { return cmp.Or(r.userKey(req), address()) }, uptime)
+}
+
+// serve gives a request to its revision.
+func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, x *exchange) {
+	if hasBody(req) {
 		// An instance may answer while it still reads. Without this the server would take the rest of
 		// the body away from it as soon as the answer begins. Where it is not supported it is not needed.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
-	g.proxy.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), exchangeKey{}, x)))
+	if wantsTunnel(req) {
+		g.tunnels.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), exchangeKey{}, x)))
+		return
+	}
+	defer func() { x.body.leave() }()
+	g.forward(w, req, x)
 }
 
-// rewrite prepares the request for the instance. The transport fills in the endpoint.
-func (g *Gateway) rewrite(pr *httputil.ProxyRequest) {
-	out, in := pr.Out, pr.In
-	out.URL.Scheme = "http"
-	out.URL.RawQuery = in.URL.RawQuery
-	if g.opts.TrustForwarded {
-		out.Header["X-Forwarded-For"] = slices.Clone(in.Header["X-Forwarded-For"])
-	}
-	pr.SetXForwarded()
-	if g.opts.TrustForwarded {
-		for _, name := range [...]string{"X-Forwarded-Proto", "X-Forwarded-Host"} {
-			if values := in.Header[name]; len(values) > 0 {
-				out.Header[name] = slices.Clone(values)
-			}
-		}
-	}
-	exchangeOf(in.Context()).trace = continueTrace(out.Header)
+// wantsTunnel says that a request asks for another protocol on its connection. HTTP/2 over cleartext is none of those:
+// what would go through such a tunnel are requests that no rule has seen.
+func wantsTunnel(req *http.Request) bool {
+	upgrade := req.Header["Upgrade"]
+	return len(upgrade) == 1 && req.ProtoMajor == 1 && httpguts.HeaderValuesContainsToken(req.Header["Connection"], "Upgrade") &&
+		!httpguts.HeaderValuesContainsToken(upgrade, "h2c")
 }
 
-// answered sees the head of an instance's answer before the client does.
-func (g *Gateway) answered(resp *http.Response) error {
-	x := exchangeOf(resp.Request.Context())
+// answered sees the head of an instance's answer to a request with the header sent, before the client does.
+func (g *Gateway) answered(x *exchange, resp *http.Response, sent http.Header) {
 	x.status = resp.StatusCode
 	x.first = g.opts.Now().Sub(x.arrived)
 	resp.Header.Set(RevisionHeader, x.to.revision.name)
@@ -95,7 +138,7 @@ func (g *Gateway) answered(resp *http.Response) error {
 		keepUserCookie(resp.Header)
 	}
 	if x.cookie != "" {
-		secure := resp.Request.Header.Get("X-Forwarded-Proto") == "https"
+		secure := sent.Get("X-Forwarded-Proto") == "https"
 		resp.Header.Add("Set-Cookie", userCookie(x.cookie, secure).String())
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
@@ -103,15 +146,17 @@ func (g *Gateway) answered(resp *http.Response) error {
 		if x.verdict != nil {
 			x.verdict.end(canary.Answered, x.first, x.first)
 		}
-		return nil
+		return
 	}
-	x.streaming = resp.ContentLength < 0 || resp.ContentLength > wholeAnswer ||
-		strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream")
+	x.streaming = resp.ContentLength < 0 || resp.ContentLength > wholeAnswer || eventStream(resp)
 	if x.streaming && x.verdict != nil {
 		x.verdict.answer(canary.HTTPResult(resp.StatusCode), x.first)
 	}
+	if resp.Body == http.NoBody {
+		x.complete = true
+		return
+	}
 	resp.Body = &responseBody{ReadCloser: resp.Body, x: x}
-	return nil
 }
 
 // keepUserCookie drops a user cookie set by an instance: a revision that could choose its users' keys

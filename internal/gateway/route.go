@@ -126,6 +126,10 @@ type route struct {
 	live           *live
 	evidence       *ledger // nil when the route belongs to no release
 	tally          *tally  // of this version, where there is evidence
+	// timeout and maxBody are the document's, or the gateway's own; limiters are all kept to.
+	timeout  time.Duration
+	maxBody  int64
+	limiters []*limiter
 }
 
 // weight is the canary's part right now, and whether the route has returned to stable by itself: its lease ran out, or

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/skyisland/skyisland/internal/canary"
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 // Class is how a request ended. Every request has exactly one.
@@ -25,11 +26,12 @@ const (
 	ClassTimeout // no answer in time
 	ClassBroken  // the instance broke off before or in the answer
 	ClassAborted // the client went away
+	ClassOpen    // the breaker was open, and no instance was asked
 
 	classes
 )
 
-var classNames = [classes]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx", "connect", "timeout", "broken", "aborted"}
+var classNames = [classes]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx", "connect", "timeout", "broken", "aborted", "open"}
 
 // String is the class as metrics and logs spell it.
 func (c Class) String() string {
@@ -62,11 +64,20 @@ type live struct {
 	key     string
 	latency *stableLatency
 
+	retries *retryBudget
+	refused refusals
+	// limiters are those of the document in force; the gateway's mutex guards them.
+	limiters map[release.RateLimit]*limiter
+	// retried and instead count requests that were sent again, and those that something else answered.
+	retried, instead atomic.Uint64
+
 	mu       sync.Mutex
 	counters []*counters // in the order of their coming
 }
 
-func newLive(key string) *live { return &live{key: key, latency: &stableLatency{}} }
+func newLive(key string) *live {
+	return &live{key: key, latency: &stableLatency{}, retries: newRetryBudget()}
+}
 
 // counters are one revision's requests on one route.
 type counters struct {
@@ -76,6 +87,8 @@ type counters struct {
 	bytes    atomic.Uint64
 	nanos    atomic.Int64
 	latency  [canary.Buckets]atomic.Uint32
+	// breaker is the revision's on this route; live's mutex guards the pointer.
+	breaker *breaker
 }
 
 // countersOf returns the revision's counters, new ones when it has none.
@@ -90,6 +103,26 @@ func (l *live) countersOf(revision string) *counters {
 	c := &counters{revision: revision}
 	l.counters = append(l.counters, c)
 	return c
+}
+
+// breakerOf returns the revision's breaker, with what it has counted as long as its settings stay; nil without settings.
+func (l *live) breakerOf(c *counters, config *release.Breaker) *breaker {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case config == nil:
+		c.breaker = nil
+	case c.breaker == nil || c.breaker.config != *config:
+		c.breaker = newBreaker(*config)
+	}
+	return c.breaker
+}
+
+// breaker returns a revision's breaker as it is now.
+func (l *live) breaker(c *counters) *breaker {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return c.breaker
 }
 
 // forget drops the oldest revisions that no request is with and that keep does not name.
@@ -144,19 +177,25 @@ type Stats struct {
 	Gateway string `json:"gateway"`
 	Unit    string `json:"unit,omitempty"`
 	// Unrouted are requests for which there was no route, Unserved those whose route had no revision.
-	Unrouted  uint64          `json:"unrouted"`
-	Unserved  uint64          `json:"unserved"`
-	Revisions []RevisionStats `json:"revisions"`
+	Unrouted uint64 `json:"unrouted"`
+	Unserved uint64 `json:"unserved"`
+	// Refused are requests that were not let in, those two included, by reason.
+	Refused   map[string]uint64 `json:"refused,omitempty"`
+	Revisions []RevisionStats   `json:"revisions"`
 }
 
 // Stats returns the counters of every revision the gateway serves or served lately.
 func (g *Gateway) Stats() Stats {
-	s := Stats{Gateway: g.opts.Name, Unit: g.opts.Unit, Unrouted: g.unrouted.Load(), Unserved: g.unserved.Load()}
+	s := Stats{Gateway: g.opts.Name, Unit: g.opts.Unit, Refused: map[string]uint64{}}
+	add := func(reason string, n uint64) { s.Refused[reason] += n }
+	g.refused.each(add)
 	for _, r := range g.sorted() {
+		r.live.refused.each(add)
 		for _, c := range r.live.all() {
 			s.Revisions = append(s.Revisions, c.stats(r.doc.Key))
 		}
 	}
+	s.Unrouted, s.Unserved = s.Refused[reasonUnrouted], s.Refused[reasonUnserved]
 	return s
 }
 

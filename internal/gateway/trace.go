@@ -34,6 +34,16 @@ func continueTrace(h http.Header) string {
 	return id
 }
 
+// traceOf is the trace id of a request, empty when it has none that can be read.
+func traceOf(h http.Header) string {
+	if values := h["Traceparent"]; len(values) == 1 {
+		if id, _, ok := parseTrace(values[0]); ok {
+			return id
+		}
+	}
+	return ""
+}
+
 // parseTrace reads a traceparent. One of a later version is read as far as this one goes.
 func parseTrace(s string) (id, flags string, ok bool) {
 	if len(s) < traceLength || s[2] != '-' || s[35] != '-' || s[52] != '-' {

@@ -1,14 +1,15 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
+	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/skyisland/skyisland/internal/gateway/http1"
 )
 
 const (
@@ -18,123 +19,171 @@ const (
 	// idlePerEndpoint is large enough that thousands of requests per second find a connection.
 	idlePerEndpoint   = 1024
 	maxResponseHeader = 256 << 10
+	keepAlive         = 15 * time.Second
 )
 
-// dialError marks a failure before anything was sent to the instance.
-type dialError struct{ err error }
-
-func (e *dialError) Error() string { return "connect to instance: " + e.err.Error() }
-func (e *dialError) Unwrap() error { return e.err }
-
-// newTransport keeps connections to instances open between requests.
-func newTransport(o Options) *http.Transport {
-	t := baseTransport(o)
-	t.DialContext = dialer(o.DialTimeout, func(c *net.TCPConn) (net.Conn, error) { return watchConn(c) })
-	return t
-}
-
-// newUpgradeTransport gives every request a connection of its own. A connection that becomes a tunnel
+// newTunnelTransport gives every request a connection of its own. A connection that becomes a tunnel
 // is never used again, and must not be held to the rules of one that is.
-func newUpgradeTransport(o Options) *http.Transport {
-	t := baseTransport(o)
-	t.DisableKeepAlives = true
-	t.DialContext = dialer(o.DialTimeout, func(c *net.TCPConn) (net.Conn, error) { return c, nil })
-	return t
-}
-
-func baseTransport(o Options) *http.Transport {
+func newTunnelTransport(o Options) http.RoundTripper {
+	if o.Transport != nil {
+		return o.Transport
+	}
 	return &http.Transport{
-		MaxIdleConnsPerHost:    idlePerEndpoint,
-		IdleConnTimeout:        idleTimeout,
+		DisableKeepAlives:      true,
+		DialContext:            dialer(o),
 		ResponseHeaderTimeout:  o.AnswerTimeout,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxResponseHeader,
 		// What the client negotiated with the instance passes through as it is.
 		DisableCompression: true,
-		TLSNextProto:       map[string]func(string, *tls.Conn) http.RoundTripper{},
+		Protocols:          protocols((*http.Protocols).SetHTTP1),
 	}
 }
 
-func dialer(timeout time.Duration, wrap func(*net.TCPConn) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
-	d := net.Dialer{Timeout: timeout, KeepAlive: 15 * time.Second}
+// newH2C returns the connections to instances that speak HTTP/2 without TLS, which keep to their bounds by net/http.
+func newH2C(o Options) *http.Transport {
+	return &http.Transport{
+		DialContext:            dialer(o),
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxResponseHeader,
+		DisableCompression:     true,
+		Protocols:              protocols((*http.Protocols).SetUnencryptedHTTP2),
+	}
+}
+
+// newUnitTransport returns the connections to the gateways of other units.
+func newUnitTransport(o Options) *http.Transport {
+	return &http.Transport{
+		DialContext:            dialer(o),
+		IdleConnTimeout:        idleTimeout,
+		MaxIdleConnsPerHost:    idlePerEndpoint,
+		TLSHandshakeTimeout:    o.DialTimeout,
+		MaxResponseHeaderBytes: maxResponseHeader,
+		DisableCompression:     true,
+		Protocols:              protocols((*http.Protocols).SetHTTP1),
+	}
+}
+
+func protocols(set func(*http.Protocols, bool)) *http.Protocols {
+	p := new(http.Protocols)
+	set(p, true)
+	return p
+}
+
+func dialer(o Options) func(context.Context, string, string) (net.Conn, error) {
+	d := net.Dialer{Timeout: o.DialTimeout, KeepAlive: keepAlive}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, network, address)
 		if err != nil {
-			return nil, &dialError{err}
+			return nil, &http1.DialError{Err: err}
 		}
-		tcp, ok := conn.(*net.TCPConn)
-		if !ok {
-			return nil, &dialError{errors.Join(fmt.Errorf("%T is no TCP connection", conn), conn.Close())}
-		}
-		wrapped, err := wrap(tcp)
-		if err != nil {
-			return nil, &dialError{errors.Join(err, conn.Close())}
-		}
-		return wrapped, nil
+		return conn, nil
 	}
 }
 
-// carrier is the proxy's [http.RoundTripper]: it picks the instance.
-type carrier struct {
-	g                *Gateway
-	pooled, upgrades http.RoundTripper
+// newPool returns the connections to one instance; nil when requests go over a transport of somebody else's.
+func (g *Gateway) newPool(address string) *http1.Pool {
+	if g.opts.Transport != nil {
+		return nil
+	}
+	return http1.NewPool(address, http1.Options{
+		Dial: g.opts.DialTimeout, Idle: idleTimeout, Head: maxResponseHeader, Keep: idlePerEndpoint, Now: g.opts.Now,
+	})
 }
 
-// mostClosed is how many connections in a row a request may find closed before it was begun.
-const mostClosed = 3
-
-// closedBeforeUse says whether the transport's reader saw the instance close the connection in the very
-// moment it was picked. [http.Transport] sets this error only while no request is under way on a
-// connection, so nothing of this one was sent; yet it starts over by itself for idempotent methods
-// only. The error is not exported. If its text changes, such a POST fails as it did before.
-func closedBeforeUse(err error) bool {
-	return strings.HasSuffix(err.Error(), "http: server closed idle connection")
-}
-
-// RoundTrip sends the request to an endpoint of its revision. When connecting fails, nothing was
+// carry sends the request to an endpoint of a revision. When connecting fails, nothing was
 // sent, and the next endpoint of the same revision gets it; another revision never does.
-func (c *carrier) RoundTrip(req *http.Request) (*http.Response, error) {
-	x := exchangeOf(req.Context())
-	transport := c.pooled
-	if req.Header.Get("Upgrade") != "" {
-		transport = c.upgrades
-	}
-	var body *requestBody
-	if req.Body != nil && req.Body != http.NoBody {
-		body = &requestBody{source: req.Body, x: x}
-		req.GetBody = body.rewind
-	}
-	var tried []*endpoint
-	closed := 0
+func (g *Gateway) carry(x *exchange, to *upstream, tried *tries, send func(*endpoint) (*http.Response, error)) (*http.Response, error) {
+	refused := 0
 	for {
-		e := x.to.pick(x.uptime, tried)
-		if e == nil {
-			return nil, errors.New("no endpoint left") // not reached: a target has endpoints
+		e := to.pick(x.uptime, tried.endpoints)
+		if e == nil { // all have had it, and again is what is wanted
+			tried.endpoints = nil
+			continue
 		}
-		if body != nil {
-			again, err := body.rewind()
-			if err != nil {
-				return nil, err
-			}
-			req.Body = again
-		}
-		req.URL.Host = e.address
 		x.with(e)
-		resp, err := transport.RoundTrip(req)
+		resp, err := send(e)
 		if err == nil {
 			return resp, nil
 		}
-		if closed < mostClosed && closedBeforeUse(err) && req.Context().Err() == nil {
-			closed++
-			continue
-		}
-		var dial *dialError
-		if !errors.As(err, &dial) || req.Context().Err() != nil {
+		var dial *http1.DialError
+		if !errors.As(err, &dial) || x.client.Err() != nil {
 			return nil, err
 		}
-		e.rests.Store(int64(c.g.uptime()) + int64(endpointRest))
-		if tried = append(tried, e); len(tried) == len(x.to.endpoints) {
+		e.rests.Store(int64(g.uptime()) + int64(endpointRest))
+		tried.add(e)
+		if refused++; refused == len(to.endpoints) {
 			return nil, err
 		}
 	}
+}
+
+// exchangeWith sends a request over the endpoint's own connections, or in the way that its revision wants.
+func (g *Gateway) exchangeWith(x *exchange, to *upstream, e *endpoint, req *http.Request, call http1.Call) (*http.Response, error) {
+	if e.pool != nil && !to.h2c {
+		return e.pool.Do(req, call)
+	}
+	ctx, cancel := context.WithCancel(context.WithValue(req.Context(), exchangeKey{}, x))
+	out := req.WithContext(ctx)
+	if call.Content != nil {
+		out.Body = readerOf(call.Content)
+	}
+	url := *req.URL
+	url.Scheme, url.Host = "http", e.address
+	out.URL = &url
+	if to.h2c {
+		return roundTripLate(g.h2c, out, cancel, call.Answer)
+	}
+	return roundTripLate(g.opts.Transport, out, cancel, call.Answer)
+}
+
+// lateError is an answer that has not begun in time.
+type lateError struct{ after time.Duration }
+
+func (e *lateError) Error() string   { return "no answer within " + e.after.String() }
+func (e *lateError) Timeout() bool   { return true }
+func (e *lateError) Temporary() bool { return true }
+
+// roundTripLate bounds the wait for the head of an answer. cancel ends with the answer's body.
+func roundTripLate(t http.RoundTripper, req *http.Request, cancel context.CancelFunc, within time.Duration) (*http.Response, error) {
+	timer := time.AfterFunc(within, cancel)
+	resp, err := t.RoundTrip(req)
+	if !timer.Stop() {
+		if resp != nil {
+			_ = resp.Body.Close() // it came too late
+		}
+		return nil, &lateError{within}
+	}
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = &cancelBody{resp.Body, cancel}
+	return resp, nil
+}
+
+// cancelBody ends a request's context with its answer.
+type cancelBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+// Close gives up what was not read.
+func (b *cancelBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+func readerOf(content []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(content)) }
+
+// tunnels carries requests that ask for a tunnel.
+type tunnels struct{ g *Gateway }
+
+// RoundTrip sends the request to an endpoint of its revision, over a connection of its own.
+func (t tunnels) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := exchangeOf(req.Context())
+	return t.g.carry(x, x.to, new(tries), func(e *endpoint) (*http.Response, error) {
+		req.URL.Host = e.address
+		return t.g.tunnelTransport.RoundTrip(req)
+	})
 }

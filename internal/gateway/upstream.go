@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/skyisland/skyisland/internal/gateway/http1"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -30,7 +31,9 @@ type revision struct {
 
 // endpoint is one instance's address.
 type endpoint struct {
-	address  string
+	address string
+	// pool is nil when requests go over a transport of somebody else's.
+	pool     *http1.Pool
 	inFlight atomic.Int64
 	// rests is the uptime until which the endpoint is left alone.
 	rests atomic.Int64
@@ -56,10 +59,12 @@ type upstream struct {
 	revision  *revision
 	endpoints []*endpoint
 	counters  *counters
+	breaker   *breaker // nil where the route has none
+	h2c       bool
 	turn      atomic.Uint32
 }
 
-func (g *Gateway) newUpstream(target *release.Target, live *live) *upstream {
+func (g *Gateway) newUpstream(d *document, target *release.Target, live *live) *upstream {
 	if target == nil {
 		return nil
 	}
@@ -70,11 +75,12 @@ func (g *Gateway) newUpstream(target *release.Target, live *live) *upstream {
 		g.revisions[key] = v
 	}
 	v.forget(target.Endpoints)
-	u := &upstream{revision: v, counters: live.countersOf(target.Revision)}
+	u := &upstream{revision: v, counters: live.countersOf(target.Revision), h2c: target.H2C}
+	u.breaker = live.breakerOf(u.counters, d.Ingress.Breaker)
 	for _, address := range target.Endpoints {
 		e := v.endpoints[address]
 		if e == nil {
-			e = &endpoint{address: address}
+			e = &endpoint{address: address, pool: g.newPool(address)}
 			v.endpoints[address] = e
 		}
 		u.endpoints = append(u.endpoints, e)
@@ -88,8 +94,19 @@ func (v *revision) forget(keep []string) {
 		return
 	}
 	maps.DeleteFunc(v.endpoints, func(address string, e *endpoint) bool {
-		return e.inFlight.Load() == 0 && !slices.Contains(keep, address)
+		if e.inFlight.Load() > 0 || slices.Contains(keep, address) {
+			return false
+		}
+		e.close()
+		return true
 	})
+}
+
+// close closes the connections to an endpoint that nothing is sent to any more.
+func (e *endpoint) close() {
+	if e.pool != nil {
+		e.pool.Close()
+	}
 }
 
 // laneOf is the lane of a route key, which is the key without its component.

@@ -48,14 +48,18 @@ type line struct {
 	TotalMS *float64   `json:"total_ms"`
 	Route   string     `json:"route"`
 	Pinned  bool       `json:"pinned"`
+	Retries int        `json:"retries"`
 }
+
+// refused is the class of requests that a gateway let nobody answer; they are nobody's evidence.
+const refused = "refused"
 
 // classes are how a request may have ended, as metrics and access logs spell it.
 func classes() map[string]canary.Result {
 	return map[string]canary.Result{
 		"ok": canary.Answered, "1xx": canary.Answered, "2xx": canary.Answered, "3xx": canary.Answered,
 		"4xx": canary.Refused, "5xx": canary.Failed, "connect": canary.Failed, "timeout": canary.Failed, "broken": canary.Failed,
-		"aborted": canary.Aborted,
+		"aborted": canary.Aborted, "open": canary.Aborted,
 	}
 }
 
@@ -77,7 +81,7 @@ func read(in io.Reader, route string) ([]outcome, error) {
 		if err := json.Unmarshal(text, &l); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
-		if route != "" && l.Route != "" && l.Route != route {
+		if route != "" && l.Route != "" && l.Route != route || l.Class == refused {
 			continue
 		}
 		o, err := l.outcome(known)
@@ -127,7 +131,9 @@ func (l line) outcome(known map[string]canary.Result) (outcome, error) {
 	if !ok {
 		return o, fmt.Errorf(`its class is %q: write ok, 4xx, 5xx, timeout, connect, broken or aborted`, l.Class)
 	}
-	o.result = result
+	if o.result = result; l.Retries > 0 {
+		o.result = canary.Failed // the first attempt was, which is what a gateway counts
+	}
 	switch {
 	case l.Latency != nil:
 		o.latency = l.Latency.Std()

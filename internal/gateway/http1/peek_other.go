@@ -1,6 +1,6 @@
 //go:build !(linux || darwin || freebsd || netbsd || openbsd)
 
-package gateway
+package http1
 
-// closedByPeer cannot look without taking here; the short idle timeout has to do.
-func closedByPeer(uintptr) bool { return false }
+// quiet cannot look without taking here; the short idle timeout has to do.
+func quiet(uintptr) bool { return true }
