@@ -189,6 +189,9 @@ func (x *exchange) fail(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set(RevisionHeader, x.to.revision.name)
 	if x.cause == ClassAborted {
+		// Where the body ends nobody can tell, so what follows it must not be taken for a request. In full duplex the
+		// server does not see to it.
+		w.Header().Set("Connection", "close")
 		writeProblem(w, http.StatusBadRequest, detail)
 		return
 	}
