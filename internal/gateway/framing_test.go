@@ -10,16 +10,16 @@ import (
 	"testing"
 )
 
-// last is the request that every client sends behind what is tested. Whoever reads the request before it rightly finds
+// lastRequest is the request that every client sends behind what is tested. Whoever reads the request before it rightly finds
 // it; whoever refuses that one must not look any further.
-const last = "GET /web/last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+const lastRequest = "GET /web/last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-// framingCase is what a client sends before [last].
+// framingCase is what a client sends before [lastRequest].
 type framingCase struct {
 	name, raw string
 	// answers are the statuses that the client gets until the gateway closes the connection.
 	answers string
-	// instance is what the instance was asked, without last.
+	// instance is what the instance was asked, without lastRequest.
 	instance []string
 }
 
@@ -29,8 +29,8 @@ func post1(header, body string) string {
 
 func chunkedPost(body string) string { return post1("Transfer-Encoding: chunked\r\n", body) }
 
-// lengths are bodies whose length is said in a way that two servers could read differently.
-var lengths = []framingCase{
+// lengthCases are bodies whose length is said in a way that two servers could read differently.
+var lengthCases = []framingCase{
 	{"one length", post1("Content-Length: 3\r\n", "abc"), "200 200", []string{"POST /web/a abc"}},
 	{"the same length twice is said once", post1("Content-Length: 3\r\nContent-Length: 3\r\n", "abc"), "200 200", []string{"POST /web/a abc"}},
 	{"two lengths", post1("Content-Length: 3\r\nContent-Length: 4\r\n", "abcd"), "400", nil},
@@ -50,8 +50,8 @@ var lengths = []framingCase{
 	{"a POST without a body", post1("", ""), "200 200", []string{"POST /web/a"}},
 }
 
-// codings are Transfer-Encodings of which some servers read chunked and others do not.
-var codings = []framingCase{
+// codingCases are Transfer-Encodings of which some servers read chunked and others do not.
+var codingCases = []framingCase{
 	{"chunked", chunkedPost("3\r\nabc\r\n0\r\n\r\n"), "200 200", []string{"POST /web/a abc"}},
 	{"chunked in capitals", post1("Transfer-Encoding: CHUNKED\r\n", "3\r\nabc\r\n0\r\n\r\n"), "200 200", []string{"POST /web/a abc"}},
 	{"a tab after the colon", post1("Transfer-Encoding:\tchunked\r\n", "3\r\nabc\r\n0\r\n\r\n"), "200 200", []string{"POST /web/a abc"}},
@@ -75,8 +75,8 @@ var codings = []framingCase{
 	{"in HTTP/1.0, where it is unknown", "POST /web/a HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc", "200 200", []string{"POST /web/a abc"}},
 }
 
-// chunks are bodies that are no chunks. The instance may have got a head and must not get an end.
-var chunks = []framingCase{
+// chunkCases are bodies that are no chunks. The instance may have got a head and must not get an end.
+var chunkCases = []framingCase{
 	{"an extension is not passed on", chunkedPost("3;a=b\r\nabc\r\n0;c\r\n\r\n"), "200 200", []string{"POST /web/a abc"}},
 	{"no number", chunkedPost("zz\r\nabc\r\n0\r\n\r\n"), "400", nil},
 	{"a negative number", chunkedPost("-3\r\nabc\r\n0\r\n\r\n"), "400", nil},
@@ -93,8 +93,8 @@ var chunks = []framingCase{
 	{"a trailer that is no header", chunkedPost("3\r\nabc\r\n0\r\nno colon\r\n\r\n"), "400", nil},
 }
 
-// heads are request lines and headers.
-var heads = []framingCase{
+// headCases are request lines and headers.
+var headCases = []framingCase{
 	{"lines that end in LF", "GET /web/a HTTP/1.1\nHost: x\n\n", "200 200", []string{"GET /web/a"}},
 	{"empty lines before", "\r\n\r\nGET /web/a HTTP/1.1\r\nHost: x\r\n\r\n", "400", nil},
 	{"a bare CR in a value", "GET /web/a HTTP/1.1\r\nHost: x\r\nX: a\rb\r\n\r\n", "400", nil},
@@ -140,12 +140,12 @@ func TestRequestsReachTheInstanceInOneReadingOrNotAtAll(t *testing.T) {
 	for _, table := range []struct {
 		name  string
 		cases []framingCase
-	}{{"length", lengths}, {"coding", codings}, {"chunk", chunks}, {"head", heads}} {
+	}{{"length", lengthCases}, {"coding", codingCases}, {"chunk", chunkCases}, {"head", headCases}} {
 		for _, test := range table.cases {
 			t.Run(table.name+"/"+test.name, func(t *testing.T) {
 				w := newWire(t, Options{}, echoes)
 				c := w.dial(t)
-				go c.say(test.raw + last)
+				go c.say(test.raw + lastRequest)
 				if got := c.statuses(t); got != test.answers {
 					t.Errorf("answers %s, want %s", got, test.answers)
 				}
@@ -369,7 +369,7 @@ func TestPipelinedRequestsAreAnsweredInTheirOrder(t *testing.T) {
 		fmt.Fprintf(&all, "POST /web/%d HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", i, i, strings.Repeat("b", i))
 	}
 	c.in = bufio.NewReader(c)
-	go c.say(all.String() + last)
+	go c.say(all.String() + lastRequest)
 	for i := range 50 {
 		want := strings.TrimRight(fmt.Sprintf("POST /web/%d %s", i, strings.Repeat("b", i)), " ")
 		if _, body, err := c.answer(http.MethodPost); err != nil || strings.TrimRight(body, " ") != want {

@@ -35,8 +35,10 @@ func await[T any](t testing.TB, from <-chan T) (v T) {
 // wire is a gateway between raw sockets: clients that send what they like, and one instance that answers what it likes
 // and keeps every byte it was sent.
 type wire struct {
-	g       *Gateway
-	address string
+	g *Gateway
+	// address is where the gateway serves, instance what is behind it.
+	address, instance string
+
 	stop    context.CancelFunc
 	stopped chan error
 	server  *http.Server
@@ -138,7 +140,7 @@ func newWire(t testing.TB, opts Options, handle func(*wireConn)) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{g: g, address: front.Addr().String(), stopped: make(chan error, 1), server: g.NewServer("")}
+	w := &wire{g: g, address: front.Addr().String(), instance: listener.Addr().String(), stopped: make(chan error, 1), server: g.NewServer("")}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop = cancel
 	go func() { w.stopped <- g.Run(ctx) }()
@@ -321,7 +323,9 @@ type wireRequest struct {
 }
 
 // String is what a test compares.
-func (r wireRequest) String() string { return strings.TrimSpace(r.method + " " + r.target + " " + r.body) }
+func (r wireRequest) String() string {
+	return strings.TrimSpace(r.method + " " + r.target + " " + r.body)
+}
 
 // get returns the values of a header.
 func (r wireRequest) get(name string) (values []string) {
