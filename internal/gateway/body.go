@@ -18,8 +18,14 @@ type requestBody struct {
 	x       *exchange
 	control *http.ResponseController
 	idle    time.Duration
+	// single says that the connection carries one request at a time, and what follows a body is the next.
+	single bool
 	// ended says that it was read to its end, left that nobody wants the rest.
 	ended, left atomic.Bool
+}
+
+func newRequestBody(w http.ResponseWriter, req *http.Request) *requestBody {
+	return &requestBody{ReadCloser: req.Body, control: http.NewResponseController(w), single: req.ProtoMajor == 1}
 }
 
 // Read reads from the client.
@@ -40,6 +46,14 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.x.clientBroke.Store(true)
 	}
 	return n, err
+}
+
+// closing ends the client's connection with the answer when the body has not ended by now. Where a body ends that was not
+// read nobody can tell, and what follows must not be taken for a request; in full duplex the server does not see to it.
+func (b *requestBody) closing(h http.Header) {
+	if b != nil && b.single && !b.ended.Load() {
+		h.Set("Connection", "close")
+	}
 }
 
 // linger is how long a client may still send of a body that nobody wants, before its connection is closed. Closing at

@@ -248,5 +248,7 @@ func tooLargeBody(limit int64) *refusal {
 // fail answers for an instance that did not.
 func (x *exchange) fail(w http.ResponseWriter, err error) {
 	w.Header().Set(RevisionHeader, x.to.revision.name)
-	x.failed(err).write(w)
+	f := x.failed(err)
+	x.body.closing(w.Header())
+	f.write(w)
 }

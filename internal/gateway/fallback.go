@@ -25,6 +25,7 @@ func (g *Gateway) instead(w http.ResponseWriter, in, out *http.Request, x *excha
 	}
 	x.failed(cause)
 	x.prove()
+	x.body.closing(w.Header())
 	if f.Stable && x.arm == canary.Canary && x.route.stable != nil && g.insteadStable(w, out, x) {
 		return true
 	}

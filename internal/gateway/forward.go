@@ -26,6 +26,7 @@ func (g *Gateway) forward(w http.ResponseWriter, req *http.Request, x *exchange)
 	}
 	defer func() { _ = resp.Body.Close() }() // what was not read is given up with its connection
 	g.answered(x, resp, out.Header)
+	x.body.closing(w.Header())
 	if err := g.pass(w, resp); err != nil {
 		// The head is out, so all that is left to say to the client is that the answer is not whole. This is how
 		// net/http wants to be told.
@@ -37,7 +38,8 @@ func (g *Gateway) forward(w http.ResponseWriter, req *http.Request, x *exchange)
 func (g *Gateway) ask(w http.ResponseWriter, out *http.Request, x *exchange) (*http.Response, error) {
 	x.call = http1.Call{Answer: x.route.timeout, Inform: func(status int, header http.Header) { inform(w, status, header) }}
 	if out.Body != nil && out.Body != http.NoBody {
-		body := &requestBody{ReadCloser: out.Body, x: x, control: http.NewResponseController(w), idle: g.opts.ClientIdle}
+		body := newRequestBody(w, out)
+		body.x, body.idle = x, g.opts.ClientIdle
 		if out.ContentLength < 0 {
 			body.ReadCloser = http.MaxBytesReader(w, out.Body, x.route.maxBody)
 		}

@@ -69,7 +69,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		}
 	}
 	if hasBody(req) {
-		(&requestBody{control: http.NewResponseController(w)}).leave()
+		body := newRequestBody(w, req)
+		body.closing(w.Header())
+		body.leave()
 	}
 	g.refuse(w, req, r, refused, now)
 }
