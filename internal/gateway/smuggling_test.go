@@ -176,7 +176,7 @@ func TestABrokenBodyBehindAnEarlyAnswerIsNoRequest(t *testing.T) {
 // skipPoison skips what [http.Transport] cannot keep. It gives a connection back before it has looked whether more came
 // than the answer, and its reader and the next request race for what did: the next client gets the surplus as its
 // answer, and the one after that gets the answer of the next. With another client this goes, and the tests stay.
-func skipPoison(t *testing.T) {
+func skipPoison(t testing.TB) {
 	t.Helper()
 	t.Skip("the gateway takes for an answer what came before its request")
 }
