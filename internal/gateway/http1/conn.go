@@ -28,6 +28,8 @@ type conn struct {
 	w    *bufio.Writer
 	// wrote says that something of the request under way was handed to the kernel.
 	wrote bool
+	// broke is why the connection could not be read on: a line that breaks off is a line to those who read it.
+	broke error
 	// left is how many bytes the head of an answer may still have while one is read; below 0 is no bound.
 	left int64
 	// kept says that the connection has carried a request before; rested is when that one ended.
@@ -63,13 +65,16 @@ func (c *conn) quiet() bool {
 // Read reads from the instance, and no more than a head may have while one is read.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.left < 0 {
-		return c.Conn.Read(p)
+		n, err := c.Conn.Read(p)
+		c.broke = err
+		return n, err
 	}
 	if c.left == 0 {
 		return 0, fmt.Errorf("%w: its head has more than %d bytes", ErrMalformed, c.pool.opts.Head)
 	}
 	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)
+	c.broke = err
 	return n, err
 }
 
@@ -167,7 +172,7 @@ func (x *exchange) readHead() (*http.Response, error) {
 	for range mostInformational + 1 {
 		resp, err := http.ReadResponse(x.r, x.req)
 		if err != nil {
-			return nil, malformed(err)
+			return nil, x.malformed(err)
 		}
 		switch {
 		case resp.StatusCode >= http.StatusOK:
@@ -188,10 +193,12 @@ func (x *exchange) readHead() (*http.Response, error) {
 	return nil, fmt.Errorf("%w: more than %d informational answers", ErrMalformed, mostInformational)
 }
 
-// malformed marks what ReadResponse has against an answer, and leaves errors of the network as they are.
-func malformed(err error) error {
-	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrMalformed) {
+// malformed is what was wrong with an answer that ReadResponse does not take: the network, or else the instance.
+func (x *exchange) malformed(err error) error {
+	if x.broke != nil {
+		return fmt.Errorf("read the head of the answer: %w", x.broke)
+	}
+	if errors.Is(err, ErrMalformed) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrMalformed, err)
