@@ -24,6 +24,7 @@ type gatewayFlags struct {
 	listen, adminListen string
 	data, tokenFile     string
 	accessLog           string
+	maxConnections      int
 }
 
 // gateway is the command that runs one gateway until it is told to stop.
@@ -37,6 +38,9 @@ func gateway() *cobra.Command {
 			if missing := f.missing(); len(missing) > 0 {
 				return cli.UsageError("missing: %s; %s", strings.Join(missing, ", "), cmd.UseLine())
 			}
+			if f.maxConnections < 1 {
+				return cli.UsageError("--max-connections %d: want 1 or more", f.maxConnections)
+			}
 			return serveGateway(cmd.Context(), f)
 		},
 	}
@@ -48,6 +52,7 @@ func gateway() *cobra.Command {
 	flags.StringVar(&f.data, "data", "", "folder for a copy of the routes (default: none, and a restart begins without routes)")
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with the token that the server has to know")
 	flags.StringVar(&f.accessLog, "access-log", "", "file for a line per request; - is standard output")
+	flags.IntVar(&f.maxConnections, "max-connections", 10_000, "how many connections clients may have; others wait")
 	return cmd
 }
 
@@ -86,6 +91,7 @@ func serveGateway(ctx context.Context, f gatewayFlags) error {
 	log.InfoContext(ctx, "gateway serves", "gateway", f.name, "unit", f.unit, "traffic", listener.Addr().String(), "admin", control.Addr().String())
 	return app.ServeGateway(ctx, app.GatewayOptions{
 		Name: f.name, Unit: f.unit, Listen: listener, Admin: control, StateDir: f.data, Token: token, AccessLog: access, Log: log,
+		MaxConnections: f.maxConnections,
 	})
 }
 

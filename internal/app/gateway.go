@@ -30,6 +30,8 @@ type GatewayOptions struct {
 	// AccessLog takes a line per request; nil writes none.
 	AccessLog io.Writer
 	Log       *slog.Logger
+	// MaxConnections bounds the connections of clients; 0 is the gateway's own bound.
+	MaxConnections int
 }
 
 // shutdownGrace is how long requests under way may take when a server stops.
@@ -37,7 +39,10 @@ const shutdownGrace = 10 * time.Second
 
 // ServeGateway runs a gateway until ctx ends.
 func ServeGateway(ctx context.Context, o GatewayOptions) error {
-	g, err := gateway.New(gateway.Options{Name: o.Name, Unit: o.Unit, StateDir: o.StateDir, AccessLog: o.AccessLog, Log: o.Log})
+	g, err := gateway.New(gateway.Options{
+		Name: o.Name, Unit: o.Unit, StateDir: o.StateDir, AccessLog: o.AccessLog, Log: o.Log,
+		MaxConnections: o.MaxConnections,
+	})
 	if err != nil {
 		return fmt.Errorf("gateway of unit %s: %w", o.Unit, err)
 	}
@@ -47,7 +52,7 @@ func ServeGateway(ctx context.Context, o GatewayOptions) error {
 	group.Go(func() error { return g.Run(running) })
 	group.Go(func() error {
 		defer stop()
-		return serve(ctx, g.NewServer(""), o.Listen)
+		return serve(ctx, g.NewServer(""), g.Bound(o.Listen))
 	})
 	group.Go(func() error { return serve(ctx, admin.NewServer("", admin.Handler(g, o.Token)), o.Admin) })
 	return group.Wait()

@@ -25,6 +25,7 @@ type Gateway struct {
 	disk    *disk // nil when routes are kept in memory only
 
 	unrouted, unserved atomic.Uint64
+	connections        connections
 
 	// mu orders changes of the routes. Nothing waits while it is held.
 	mu        sync.Mutex

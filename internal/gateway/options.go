@@ -47,6 +47,8 @@ type Options struct {
 	TrustForwarded bool
 	// Latency says how slow is slow; the zero value is that of [canary.DefaultConfig].
 	Latency canary.LatencyConfig
+	// MaxConnections bounds the connections of clients, see [Gateway.Bound]; 0 is 10,000.
+	MaxConnections int
 }
 
 var gatewayName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,46}[a-z0-9])?$`)
@@ -58,6 +60,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.DialTimeout < 0 || o.AnswerTimeout < 0 {
 		return o, errors.New("gateway timeouts: want 0 or more")
+	}
+	if o.MaxConnections < 0 {
+		return o, fmt.Errorf("gateway connections: %d at most; want 1 or more", o.MaxConnections)
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = defaultMaxConnections
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
