@@ -30,6 +30,9 @@ type GatewayOptions struct {
 	// AccessLog takes a line per request; nil writes none.
 	AccessLog io.Writer
 	Log       *slog.Logger
+	// Certificates make traffic come over TLS, and are followed; nil is clear text, with HTTP/2 in it where H2C says so.
+	Certificates *gateway.Certificates
+	H2C          bool
 	// MaxConnections bounds the connections of clients; 0 is the gateway's own bound.
 	MaxConnections int
 }
@@ -41,7 +44,7 @@ const shutdownGrace = 10 * time.Second
 func ServeGateway(ctx context.Context, o GatewayOptions) error {
 	g, err := gateway.New(gateway.Options{
 		Name: o.Name, Unit: o.Unit, StateDir: o.StateDir, AccessLog: o.AccessLog, Log: o.Log,
-		MaxConnections: o.MaxConnections,
+		Certificates: o.Certificates, H2C: o.H2C, MaxConnections: o.MaxConnections,
 	})
 	if err != nil {
 		return fmt.Errorf("gateway of unit %s: %w", o.Unit, err)
@@ -54,6 +57,9 @@ func ServeGateway(ctx context.Context, o GatewayOptions) error {
 		defer stop()
 		return serve(ctx, g.NewServer(""), g.Bound(o.Listen))
 	})
+	if o.Certificates != nil {
+		group.Go(func() error { return o.Certificates.Follow(ctx) })
+	}
 	group.Go(func() error { return serve(ctx, admin.NewServer("", admin.Handler(g, o.Token)), o.Admin) })
 	return group.Wait()
 }
@@ -61,7 +67,13 @@ func ServeGateway(ctx context.Context, o GatewayOptions) error {
 // serve serves until ctx ends, and lets requests under way finish.
 func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	go func() {
+		if server.TLSConfig != nil {
+			ended <- server.ServeTLS(listener, "", "")
+			return
+		}
+		ended <- server.Serve(listener)
+	}()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)

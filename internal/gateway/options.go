@@ -47,6 +47,10 @@ type Options struct {
 	TrustForwarded bool
 	// Latency says how slow is slow; the zero value is that of [canary.DefaultConfig].
 	Latency canary.LatencyConfig
+	// Certificates make traffic come over TLS; nil is clear text.
+	Certificates *Certificates
+	// H2C also takes HTTP/2 in clear text, from clients that know it beforehand. With Certificates it means nothing.
+	H2C bool
 	// MaxConnections bounds the connections of clients, see [Gateway.Bound]; 0 is 10,000.
 	MaxConnections int
 }

@@ -71,6 +71,7 @@ func (g *Gateway) rewrite(pr *httputil.ProxyRequest) {
 	out, in := pr.Out, pr.In
 	out.URL.Scheme = "http"
 	out.URL.RawQuery = in.URL.RawQuery
+	out.Trailer = in.Trailer // the values come behind the body, into this very map
 	if g.opts.TrustForwarded {
 		out.Header["X-Forwarded-For"] = slices.Clone(in.Header["X-Forwarded-For"])
 	}
