@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/skyisland/skyisland/internal/app"
 	"github.com/skyisland/skyisland/internal/cli"
@@ -128,10 +129,24 @@ func serveGateway(ctx context.Context, f gatewayFlags) error {
 		return err
 	}
 	defer control.Close()
-	log.InfoContext(ctx, "gateway serves", "gateway", f.name, "unit", f.unit, "traffic", listener.Addr().String(), "tls", certificates != nil, "admin", control.Addr().String())
+	traces, err := openTraces(ctx, f, log)
+	if err != nil {
+		return err
+	}
+	var tracer trace.TracerProvider // an interface that is nil, and not one that holds a nil
+	if traces != nil {
+		tracer = traces.Provider()
+		defer func() {
+			// ctx has ended by then, and the last spans have not been sent.
+			if err := traces.Close(context.WithoutCancel(ctx)); err != nil {
+				log.WarnContext(ctx, "the last traces are lost", "error", err)
+			}
+		}()
+	}
+	log.InfoContext(ctx, "gateway serves", "gateway", f.name, "unit", f.unit, "traffic", listener.Addr().String(), "tls", certificates != nil, "traces", traces != nil, "admin", control.Addr().String())
 	return app.ServeGateway(ctx, app.GatewayOptions{
 		Name: f.name, Unit: f.unit, Listen: listener, Admin: control, StateDir: f.data, Token: token, AccessLog: access, Log: log,
-		Certificates: certificates, H2C: f.h2c, MaxConnections: f.maxConnections,
+		Certificates: certificates, H2C: f.h2c, MaxConnections: f.maxConnections, Tracer: tracer,
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skyisland/skyisland/internal/gateway"
@@ -35,6 +36,8 @@ type GatewayOptions struct {
 	H2C          bool
 	// MaxConnections bounds the connections of clients; 0 is the gateway's own bound.
 	MaxConnections int
+	// Tracer takes a span per request; nil takes none.
+	Tracer trace.TracerProvider
 }
 
 // shutdownGrace is how long requests under way may take when a server stops.
@@ -44,7 +47,7 @@ const shutdownGrace = 10 * time.Second
 func ServeGateway(ctx context.Context, o GatewayOptions) error {
 	g, err := gateway.New(gateway.Options{
 		Name: o.Name, Unit: o.Unit, StateDir: o.StateDir, AccessLog: o.AccessLog, Log: o.Log,
-		Certificates: o.Certificates, H2C: o.H2C, MaxConnections: o.MaxConnections,
+		Certificates: o.Certificates, H2C: o.H2C, MaxConnections: o.MaxConnections, Tracer: o.Tracer,
 	})
 	if err != nil {
 		return fmt.Errorf("gateway of unit %s: %w", o.Unit, err)

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -26,6 +28,8 @@ type exchange struct {
 	uptime   time.Duration  // at arrival
 	weight   release.Weight // the canary's part then
 	trace    string
+	span     trace.Span // nil when nobody takes spans
+	traced   bool       // the caller's trace goes on
 	endpoint *endpoint
 	verdict  *verdict // nil when the request is no evidence, else &own
 	own      verdict
@@ -80,6 +84,7 @@ func (g *Gateway) begin(req *http.Request) *exchange {
 	}
 	x.to.counters.inFlight.Add(1)
 	x.testify(req)
+	x.startSpan(req)
 	return x
 }
 
@@ -111,6 +116,7 @@ func (x *exchange) with(e *endpoint) {
 	x.endpoint = e
 	if e != nil {
 		e.inFlight.Add(1)
+		x.attempt(e)
 	}
 }
 
@@ -132,6 +138,7 @@ func (x *exchange) end() {
 		x.testifyEnd(result, latency, age)
 	}
 	x.g.access.add(x, class, age)
+	x.endSpan(class, age)
 	// Last, so that after a drain everything about the revision has been counted.
 	x.to.revision.leave()
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 const tick = time.Second
@@ -22,7 +24,8 @@ type Gateway struct {
 	table   atomic.Pointer[table]
 	proxy   *httputil.ReverseProxy
 	access  *accessLog
-	disk    *disk // nil when routes are kept in memory only
+	tracer  trace.Tracer // nil when nobody takes spans
+	disk    *disk        // nil when routes are kept in memory only
 
 	unrouted, unserved atomic.Uint64
 	connections        connections
@@ -44,7 +47,7 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog), saveSoon: make(chan struct{}, 1)}
+	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog), tracer: newTracer(opts), saveSoon: make(chan struct{}, 1)}
 	g.table.Store(newTable(map[string]*route{}, nil))
 	g.proxy = g.newProxy()
 	if opts.StateDir == "" {

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/skyisland/skyisland/internal/canary"
 )
 
@@ -53,6 +55,8 @@ type Options struct {
 	H2C bool
 	// MaxConnections bounds the connections of clients, see [Gateway.Bound]; 0 is 10,000.
 	MaxConnections int
+	// Tracer takes a span per request; nil takes none and costs nothing. Its spans must end without waiting for anybody.
+	Tracer trace.TracerProvider
 }
 
 var gatewayName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,46}[a-z0-9])?$`)

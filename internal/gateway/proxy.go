@@ -83,7 +83,7 @@ func (g *Gateway) rewrite(pr *httputil.ProxyRequest) {
 			}
 		}
 	}
-	exchangeOf(in.Context()).trace = continueTrace(out.Header)
+	exchangeOf(in.Context()).continueTrace(out.Header)
 }
 
 // answered sees the head of an instance's answer before the client does.
