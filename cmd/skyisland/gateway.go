@@ -10,9 +10,11 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/skyisland/skyisland/internal/app"
 	"github.com/skyisland/skyisland/internal/cli"
+	dataplane "github.com/skyisland/skyisland/internal/gateway"
 )
 
 // leastToken is as short as a gateway's token may be; whoever knows it moves traffic.
@@ -24,6 +26,10 @@ type gatewayFlags struct {
 	listen, adminListen string
 	data, tokenFile     string
 	accessLog           string
+	tlsCerts, tlsKeys   []string
+	tlsDir              string
+	h2c                 bool
+	maxConnections      int
 }
 
 // gateway is the command that runs one gateway until it is told to stop.
@@ -37,6 +43,9 @@ func gateway() *cobra.Command {
 			if missing := f.missing(); len(missing) > 0 {
 				return cli.UsageError("missing: %s; %s", strings.Join(missing, ", "), cmd.UseLine())
 			}
+			if err := f.check(); err != nil {
+				return err
+			}
 			return serveGateway(cmd.Context(), f)
 		},
 	}
@@ -48,6 +57,11 @@ func gateway() *cobra.Command {
 	flags.StringVar(&f.data, "data", "", "folder for a copy of the routes (default: none, and a restart begins without routes)")
 	flags.StringVar(&f.tokenFile, "token-file", "", "file with the token that the server has to know")
 	flags.StringVar(&f.accessLog, "access-log", "", "file for a line per request; - is standard output")
+	flags.StringArrayVar(&f.tlsCerts, "tls-cert", nil, "file with a certificate and its chain: traffic comes over TLS; repeat it for several host names")
+	flags.StringArrayVar(&f.tlsKeys, "tls-key", nil, "file with the private key of the --tls-cert in the same place")
+	flags.StringVar(&f.tlsDir, "tls-dir", "", "folder of certificates and keys, NAME.crt with NAME.key, instead of or beside --tls-cert")
+	flags.BoolVar(&f.h2c, "h2c", false, "also take HTTP/2 in clear text, from clients that begin with it")
+	flags.IntVar(&f.maxConnections, "max-connections", 10_000, "how many connections clients may have; others wait")
 	return cmd
 }
 
@@ -62,6 +76,34 @@ func (f gatewayFlags) missing() []string {
 	return out
 }
 
+// check says what of the flags does not go together.
+func (f gatewayFlags) check() error {
+	switch {
+	case len(f.tlsCerts) != len(f.tlsKeys):
+		return cli.UsageError("%d times --tls-cert and %d times --tls-key: each certificate needs its key", len(f.tlsCerts), len(f.tlsKeys))
+	case f.h2c && f.tls():
+		return cli.UsageError("--h2c is HTTP/2 in clear text; over TLS clients choose HTTP/2 by themselves")
+	case f.maxConnections < 1:
+		return cli.UsageError("--max-connections %d: want 1 or more", f.maxConnections)
+	}
+	return nil
+}
+
+// tls says whether traffic comes over TLS.
+func (f gatewayFlags) tls() bool { return len(f.tlsCerts) > 0 || f.tlsDir != "" }
+
+// certificates opens what traffic is served with; nil is clear text.
+func (f gatewayFlags) certificates(log *slog.Logger) (*dataplane.Certificates, error) {
+	if !f.tls() {
+		return nil, nil
+	}
+	var pairs []dataplane.KeyPair
+	for i, cert := range f.tlsCerts {
+		pairs = append(pairs, dataplane.KeyPair{CertFile: cert, KeyFile: f.tlsKeys[i]})
+	}
+	return dataplane.OpenCertificates(pairs, f.tlsDir, log)
+}
+
 func serveGateway(ctx context.Context, f gatewayFlags) error {
 	token, err := readToken(f.tokenFile)
 	if err != nil {
@@ -72,6 +114,11 @@ func serveGateway(ctx context.Context, f gatewayFlags) error {
 		return err
 	}
 	defer closeAccess()
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	certificates, err := f.certificates(log)
+	if err != nil {
+		return err
+	}
 	listener, err := app.Listen(ctx, "traffic", "--listen", f.listen)
 	if err != nil {
 		return err
@@ -82,10 +129,24 @@ func serveGateway(ctx context.Context, f gatewayFlags) error {
 		return err
 	}
 	defer control.Close()
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	log.InfoContext(ctx, "gateway serves", "gateway", f.name, "unit", f.unit, "traffic", listener.Addr().String(), "admin", control.Addr().String())
+	traces, err := openTraces(ctx, f, log)
+	if err != nil {
+		return err
+	}
+	var tracer trace.TracerProvider // an interface that is nil, and not one that holds a nil
+	if traces != nil {
+		tracer = traces.Provider()
+		defer func() {
+			// ctx has ended by then, and the last spans have not been sent.
+			if err := traces.Close(context.WithoutCancel(ctx)); err != nil {
+				log.WarnContext(ctx, "the last traces are lost", "error", err)
+			}
+		}()
+	}
+	log.InfoContext(ctx, "gateway serves", "gateway", f.name, "unit", f.unit, "traffic", listener.Addr().String(), "tls", certificates != nil, "traces", traces != nil, "admin", control.Addr().String())
 	return app.ServeGateway(ctx, app.GatewayOptions{
 		Name: f.name, Unit: f.unit, Listen: listener, Admin: control, StateDir: f.data, Token: token, AccessLog: access, Log: log,
+		Certificates: certificates, H2C: f.h2c, MaxConnections: f.maxConnections, Tracer: tracer,
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skyisland/skyisland/internal/gateway"
@@ -30,6 +31,13 @@ type GatewayOptions struct {
 	// AccessLog takes a line per request; nil writes none.
 	AccessLog io.Writer
 	Log       *slog.Logger
+	// Certificates make traffic come over TLS, and are followed; nil is clear text, with HTTP/2 in it where H2C says so.
+	Certificates *gateway.Certificates
+	H2C          bool
+	// MaxConnections bounds the connections of clients; 0 is the gateway's own bound.
+	MaxConnections int
+	// Tracer takes a span per request; nil takes none.
+	Tracer trace.TracerProvider
 }
 
 // shutdownGrace is how long requests under way may take when a server stops.
@@ -37,7 +45,10 @@ const shutdownGrace = 10 * time.Second
 
 // ServeGateway runs a gateway until ctx ends.
 func ServeGateway(ctx context.Context, o GatewayOptions) error {
-	g, err := gateway.New(gateway.Options{Name: o.Name, Unit: o.Unit, StateDir: o.StateDir, AccessLog: o.AccessLog, Log: o.Log})
+	g, err := gateway.New(gateway.Options{
+		Name: o.Name, Unit: o.Unit, StateDir: o.StateDir, AccessLog: o.AccessLog, Log: o.Log,
+		Certificates: o.Certificates, H2C: o.H2C, MaxConnections: o.MaxConnections, Tracer: o.Tracer,
+	})
 	if err != nil {
 		return fmt.Errorf("gateway of unit %s: %w", o.Unit, err)
 	}
@@ -47,8 +58,11 @@ func ServeGateway(ctx context.Context, o GatewayOptions) error {
 	group.Go(func() error { return g.Run(running) })
 	group.Go(func() error {
 		defer stop()
-		return serve(ctx, g.NewServer(""), o.Listen)
+		return serve(ctx, g.NewServer(""), g.Bound(o.Listen))
 	})
+	if o.Certificates != nil {
+		group.Go(func() error { return o.Certificates.Follow(ctx) })
+	}
 	group.Go(func() error { return serve(ctx, admin.NewServer("", admin.Handler(g, o.Token)), o.Admin) })
 	return group.Wait()
 }
@@ -56,7 +70,13 @@ func ServeGateway(ctx context.Context, o GatewayOptions) error {
 // serve serves until ctx ends, and lets requests under way finish.
 func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	go func() {
+		if server.TLSConfig != nil {
+			ended <- server.ServeTLS(listener, "", "")
+			return
+		}
+		ended <- server.Serve(listener)
+	}()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/gateway/http1"
 	"github.com/skyisland/skyisland/internal/release"
@@ -28,6 +30,8 @@ type exchange struct {
 	uptime   time.Duration  // at arrival
 	weight   release.Weight // the canary's part then
 	trace    string
+	span     trace.Span // nil when nobody takes spans
+	traced   bool       // the caller's trace goes on
 	endpoint *endpoint
 	verdict  *verdict // nil when the request is no evidence, else &own
 	own      verdict
@@ -90,6 +94,7 @@ func (g *Gateway) begin(req *http.Request, now time.Time) *exchange {
 		x.route.live.retries.earn()
 	}
 	x.testify(req)
+	x.startSpan(req)
 	return x
 }
 
@@ -121,6 +126,7 @@ func (x *exchange) with(e *endpoint) {
 	x.endpoint = e
 	if e != nil {
 		e.inFlight.Add(1)
+		x.attempt(e)
 	}
 }
 
@@ -156,6 +162,7 @@ func (x *exchange) end() {
 		x.route.live.instead.Add(1)
 	}
 	x.g.access.add(x, class, age)
+	x.endSpan(class, age)
 	// Last, so that after a drain everything about the revision has been counted.
 	x.to.revision.leave()
 }

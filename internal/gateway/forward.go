@@ -37,7 +37,7 @@ func (g *Gateway) forward(w http.ResponseWriter, req *http.Request, x *exchange)
 // ask sends a request to its revision, again if that is safe and the route wants it.
 func (g *Gateway) ask(w http.ResponseWriter, out *http.Request, x *exchange) (*http.Response, error) {
 	x.call = http1.Call{Answer: x.route.timeout, Inform: func(status int, header http.Header) { inform(w, status, header) }}
-	if out.Body != nil && out.Body != http.NoBody {
+	if hasBody(out) {
 		body := newRequestBody(w, out)
 		body.x, body.idle = x, g.opts.ClientIdle
 		if out.ContentLength < 0 {
@@ -84,6 +84,9 @@ func outcomeOf(x *exchange, resp *http.Response, err error) outcome {
 // outgoing is the request as the instance gets it.
 func (g *Gateway) outgoing(req *http.Request, x *exchange) *http.Request {
 	out := req.WithContext(req.Context())
+	if !hasBody(req) {
+		out.Body = http.NoBody
+	}
 	out.Header = make(http.Header, len(req.Header)+4)
 	named := connectionFields(req.Header)
 	for name, values := range req.Header {
@@ -95,7 +98,7 @@ func (g *Gateway) outgoing(req *http.Request, x *exchange) *http.Request {
 		out.Header["Te"] = []string{"trailers"}
 	}
 	g.setForwarded(out.Header, req)
-	x.trace = continueTrace(out.Header)
+	x.continueTrace(out.Header)
 	return out
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/skyisland/skyisland/internal/gateway/http1"
 )
 
@@ -31,10 +33,12 @@ type Gateway struct {
 	units           map[string]*url.URL
 	buffers         buffers
 	access          *accessLog
-	disk            *disk // nil when routes are kept in memory only
+	tracer          trace.Tracer // nil when nobody takes spans
+	disk            *disk        // nil when routes are kept in memory only
 
 	// refused are requests for which there was no route, by reason.
-	refused refusals
+	refused     refusals
+	connections connections
 
 	// mu orders changes of the routes. Nothing waits while it is held.
 	mu        sync.Mutex
@@ -55,7 +59,7 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog, opts.Unit), saveSoon: make(chan struct{}, 1)}
+	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog, opts.Unit), tracer: newTracer(opts), saveSoon: make(chan struct{}, 1)}
 	g.table.Store(newTable(map[string]*route{}, nil))
 	g.tunnels, g.tunnelTransport = g.newTunnels(), newTunnelTransport(opts)
 	g.h2c, g.unitTransport, g.tenantLimits = newH2C(opts), newUnitTransport(opts), map[tenantLimit]*limiter{}

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/skyisland/skyisland/internal/canary"
 )
 
@@ -57,6 +59,14 @@ type Options struct {
 	TrustForwarded bool
 	// Latency says how slow is slow; the zero value is that of [canary.DefaultConfig].
 	Latency canary.LatencyConfig
+	// Certificates make traffic come over TLS; nil is clear text.
+	Certificates *Certificates
+	// H2C also takes HTTP/2 in clear text, from clients that know it beforehand. With Certificates it means nothing.
+	H2C bool
+	// MaxConnections bounds the connections of clients, see [Gateway.Bound]; 0 is 10,000.
+	MaxConnections int
+	// Tracer takes a span per request; nil takes none and costs nothing. Its spans must end without waiting for anybody.
+	Tracer trace.TracerProvider
 }
 
 var gatewayName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,46}[a-z0-9])?$`)
@@ -68,6 +78,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.DialTimeout < 0 || o.AnswerTimeout < 0 || o.ClientIdle < 0 || o.MaxBody < 0 {
 		return o, errors.New("gateway timeouts and the largest body: want 0 or more")
+	}
+	if o.MaxConnections < 0 {
+		return o, fmt.Errorf("gateway connections: %d at most; want 1 or more", o.MaxConnections)
+	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = defaultMaxConnections
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

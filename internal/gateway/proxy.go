@@ -80,7 +80,10 @@ func unrouted() *refusal {
 	return &refusal{status: http.StatusNotFound, reason: reasonUnrouted, detail: "Nothing is served at this path."}
 }
 
-func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
+// hasBody says that a body belongs to the request. HTTP/2 gives every request one, also where there is nothing in it.
+func hasBody(req *http.Request) bool {
+	return req.Body != nil && req.Body != http.NoBody && req.ContentLength != 0
+}
 
 // admit finds the route of a request and says whether it lets it in. The route is nil when there is none.
 func (g *Gateway) admit(req *http.Request, now time.Time) (*route, *refusal) {

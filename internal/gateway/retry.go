@@ -50,7 +50,7 @@ func (b *retryBudget) spend() bool {
 func repeatable(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return req.Body == nil || req.Body == http.NoBody
+		return !hasBody(req)
 	}
 	return false
 }

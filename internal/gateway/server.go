@@ -16,12 +16,12 @@ const (
 // is known to be one: 64 KiB of header within 10 s, and 120 s between requests. Bodies have no bound in
 // time, because uploads and streams may take as long as they take.
 func (g *Gateway) NewServer(addr string) *http.Server {
-	return &http.Server{
+	return g.speak(&http.Server{
 		Addr:              addr,
 		Handler:           g,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       clientIdle,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(g.opts.Log.Handler(), slog.LevelDebug),
-	}
+	})
 }

@@ -19,7 +19,7 @@ const (
 	// idlePerEndpoint is large enough that thousands of requests per second find a connection.
 	idlePerEndpoint   = 1024
 	maxResponseHeader = 256 << 10
-	keepAlive         = 15 * time.Second
+	instanceKeepAlive = 15 * time.Second
 )
 
 // newTunnelTransport gives every request a connection of its own. A connection that becomes a tunnel
@@ -71,7 +71,7 @@ func protocols(set func(*http.Protocols, bool)) *http.Protocols {
 }
 
 func dialer(o Options) func(context.Context, string, string) (net.Conn, error) {
-	d := net.Dialer{Timeout: o.DialTimeout, KeepAlive: keepAlive}
+	d := net.Dialer{Timeout: o.DialTimeout, KeepAlive: instanceKeepAlive}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, network, address)
 		if err != nil {

@@ -11,7 +11,11 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
+// hasBody says that there is a body to send. As in requests that a server got, a length of 0 is none, whatever Body is:
+// HTTP/2 gives every request one.
+func hasBody(req *http.Request) bool {
+	return req.Body != nil && req.Body != http.NoBody && req.ContentLength != 0
+}
 
 // writeHead writes the head of a request. Errors stay in w until it is flushed. Names and values are those that
 // net/http's server has let in, so there is no line end in them.
