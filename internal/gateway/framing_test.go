@@ -292,7 +292,7 @@ func TestAClientMayWaitForTheInstanceToWantItsBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	granted.say("abc")
-	if resp, body, err := granted.answer(http.MethodPost); err != nil || resp.StatusCode != 200 || body != "POST /web/yes abc" {
+	if resp, body, err := granted.answer(http.MethodPost); err != nil || resp.StatusCode != http.StatusOK || body != "POST /web/yes abc" {
 		t.Errorf("got %q (%v)", body, err)
 	}
 	refused := w.dial(t)

@@ -41,9 +41,11 @@ type wire struct {
 	stopped chan error
 	server  *http.Server
 
-	mu    sync.Mutex
-	conns []*wireConn // in the order of their coming
-	alive sync.WaitGroup
+	listener net.Listener
+	accepted chan struct{} // no more connections come
+	mu       sync.Mutex
+	conns    []*wireConn // in the order of their coming
+	alive    sync.WaitGroup
 }
 
 // wireConn is the instance's end of one connection.
@@ -138,7 +140,10 @@ func newWire(t testing.TB, opts Options, handle func(*wireConn)) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{g: g, address: front.Addr().String(), instance: listener.Addr().String(), stopped: make(chan error, 1), server: g.NewServer("")}
+	w := &wire{
+		g: g, address: front.Addr().String(), instance: listener.Addr().String(), stopped: make(chan error, 1),
+		server: g.NewServer(""), listener: listener, accepted: make(chan struct{}),
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop = cancel
 	go func() {
@@ -146,8 +151,7 @@ func newWire(t testing.TB, opts Options, handle func(*wireConn)) *wire {
 		w.stopped <- g.Run(ctx)
 	}()
 	go func() { _ = w.server.Serve(front) }()
-	accepted := make(chan struct{})
-	go w.accept(listener, accepted, handle)
+	go w.accept(handle)
 	r := testRoute(1, weight(0))
 	r.Stable, r.Canary = target("web-1", listener.Addr().String()), nil
 	mustApply(t, g, r)
@@ -155,7 +159,7 @@ func newWire(t testing.TB, opts Options, handle func(*wireConn)) *wire {
 		cancel()
 		_ = w.server.Close()
 		_ = listener.Close()
-		<-accepted
+		<-w.accepted
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, c := range w.conns {
@@ -165,10 +169,10 @@ func newWire(t testing.TB, opts Options, handle func(*wireConn)) *wire {
 	return w
 }
 
-func (w *wire) accept(listener net.Listener, done chan<- struct{}, handle func(*wireConn)) {
-	defer close(done)
+func (w *wire) accept(handle func(*wireConn)) {
+	defer close(w.accepted)
 	for n := 0; ; n++ {
-		conn, err := listener.Accept()
+		conn, err := w.listener.Accept()
 		if err != nil {
 			return
 		}
@@ -179,7 +183,7 @@ func (w *wire) accept(listener net.Listener, done chan<- struct{}, handle func(*
 		w.conns = append(w.conns, c)
 		w.mu.Unlock()
 		w.alive.Go(func() {
-			defer c.Close()
+			defer conn.Close()
 			handle(c)
 		})
 	}
@@ -201,6 +205,15 @@ func (w *wire) received(t testing.TB) []string {
 	if err, first := <-w.stopped; first && err != nil {
 		t.Error(err)
 	}
+	// A connection behind all others: when it has ended, none waits to be accepted.
+	if last, err := net.Dial("tcp", w.instance); err == nil {
+		_ = last.SetDeadline(time.Now().Add(patience))
+		_ = last.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, last)
+		_ = last.Close()
+	}
+	_ = w.listener.Close()
+	<-w.accepted
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -216,7 +229,9 @@ func (w *wire) received(t testing.TB) []string {
 	var all []string
 	for _, c := range w.conns {
 		c.mu.Lock()
-		all = append(all, c.bytes.String())
+		if c.bytes.Len() > 0 {
+			all = append(all, c.bytes.String())
+		}
 		c.mu.Unlock()
 	}
 	return all
@@ -301,7 +316,7 @@ func (c *wireClient) statuses(t testing.TB) string {
 func (w *wire) asksOwn(t testing.TB, label string) {
 	t.Helper()
 	c := w.dial(t)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	for i := range 3 {
 		path := fmt.Sprintf("/web/%s-%d", label, i)
 		c.say("POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nown")

@@ -34,7 +34,7 @@ func (r wireRequest) get(name string) (values []string) {
 }
 
 var (
-	wireLine   = regexp.MustCompile(`^([!#$%&'*+.^_|~0-9A-Za-z\x60-]+) (/[!-~]*|\*) HTTP/1\.1$`)
+	wireLine   = regexp.MustCompile(`^([!#$%&'*+.^_|~0-9A-Za-z\x60-]+) (/[\x21-\x7e]*|\*) HTTP/1\.1$`)
 	wireHeader = regexp.MustCompile(`^[!#$%&'*+.^_|~0-9A-Za-z\x60-]+:[^\x00-\x08\x0a-\x1f\x7f]*$`)
 	wireLength = regexp.MustCompile(`^[0-9]{1,15}$`)
 	wireChunk  = regexp.MustCompile(`^[0-9a-fA-F]{1,8}$`)
