@@ -29,6 +29,7 @@ type Gateway struct {
 
 	unrouted, unserved atomic.Uint64
 	connections        connections
+	front              *frontMetrics
 
 	// mu orders changes of the routes. Nothing waits while it is held.
 	mu        sync.Mutex
@@ -47,7 +48,7 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog), tracer: newTracer(opts), saveSoon: make(chan struct{}, 1)}
+	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog), tracer: newTracer(opts), front: newFrontMetrics(opts.Name), saveSoon: make(chan struct{}, 1)}
 	g.table.Store(newTable(map[string]*route{}, nil))
 	g.proxy = g.newProxy()
 	if opts.StateDir == "" {
