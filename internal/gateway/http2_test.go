@@ -464,32 +464,44 @@ func TestTheBoundsOfHTTP2AreTold(t *testing.T) {
 	})
 }
 
-// TestASilentHTTP2ClientIsLetGo begins a header, does not finish it, and says nothing any more.
-func TestASilentHTTP2ClientIsLetGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, Options{H2C: true})
-		client, server := net.Pipe()
-		listener := &oneListener{conns: make(chan net.Conn, 1), addr: server.LocalAddr(), closed: make(chan struct{})}
-		listener.conns <- server
-		s := g.NewServer("")
-		go func() { _ = s.Serve(listener) }()
-		t.Cleanup(func() { _ = s.Close() })
-		began := time.Now()
-		gone := make(chan struct{})
-		go func() { // what the server says is read, and PINGs are not answered
-			_, _ = io.Copy(io.Discard, client)
-			close(gone)
-		}()
-		_, _ = io.WriteString(client, http2.ClientPreface)
-		fr := http2.NewFramer(client, nil)
-		_ = fr.WriteSettings()
-		_ = fr.WriteSettingsAck()
-		_ = fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x82}})
-		<-gone
-		if took := time.Since(began); took != silence+answer {
-			t.Errorf("it was let go after %v, want %v", took, silence+answer)
-		}
-	})
+// TestHTTP2ClientsThatHoldAConnectionAreLetGo has one that begins a header and says nothing any more, and one that says
+// something and reads nothing.
+func TestHTTP2ClientsThatHoldAConnectionAreLetGo(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		hold func(client net.Conn, fr *http2.Framer)
+		want time.Duration
+	}{
+		{"silent", func(client net.Conn, fr *http2.Framer) {
+			_ = fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x82}})
+			_, _ = io.Copy(io.Discard, client) // PINGs are read and not answered
+		}, silence + answer},
+		{"deaf", func(_ net.Conn, fr *http2.Framer) {
+			for fr.WriteWindowUpdate(0, 1) == nil {
+				pass(time.Second)
+			}
+		}, unread},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newTestGateway(t, Options{H2C: true})
+				client, server := net.Pipe()
+				listener := &oneListener{conns: make(chan net.Conn, 1), addr: server.LocalAddr(), closed: make(chan struct{})}
+				listener.conns <- server
+				s := g.NewServer("")
+				go func() { _ = s.Serve(listener) }()
+				t.Cleanup(func() { _ = s.Close() })
+				began := time.Now()
+				_, _ = io.WriteString(client, http2.ClientPreface)
+				fr := http2.NewFramer(client, nil)
+				_ = fr.WriteSettings()
+				test.hold(client, fr)
+				if took := time.Since(began).Round(time.Second); took != test.want {
+					t.Errorf("it was let go after %v, want %v", took, test.want)
+				}
+			})
+		})
+	}
 }
 
 // oneListener gives out connections that are there already.
