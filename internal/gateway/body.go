@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -20,8 +20,11 @@ type requestBody struct {
 	idle    time.Duration
 	// single says that the connection carries one request at a time, and what follows a body is the next.
 	single bool
+
+	// mu guards control: it must not be used once the handler has returned, and whoever sends the body may still read then.
+	mu sync.Mutex
 	// ended says that it was read to its end, left that nobody wants the rest.
-	ended, left atomic.Bool
+	ended, left bool
 }
 
 func newRequestBody(w http.ResponseWriter, req *http.Request) *requestBody {
@@ -30,17 +33,14 @@ func newRequestBody(w http.ResponseWriter, req *http.Request) *requestBody {
 
 // Read reads from the client.
 func (b *requestBody) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(b.idle)) // it fails only where there is no connection
-	if b.left.Load() {
-		_ = b.control.SetReadDeadline(time.Now().Add(linger))
+	if !b.wait(b.idle) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := b.ReadCloser.Read(p)
 	switch {
 	case err == nil:
 	case err == io.EOF: // readers return it bare
-		b.ended.Store(true)
-		_ = b.control.SetReadDeadline(time.Time{})
+		b.end()
 	case !errors.Is(err, http.ErrBodyReadAfterClose):
 		b.x.bodyErr.CompareAndSwap(nil, &err)
 		b.x.clientBroke.Store(true)
@@ -48,10 +48,37 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// wait bounds how long the next bytes may take. It is false when nobody wants them any more.
+func (b *requestBody) wait(d time.Duration) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.left {
+		_ = b.control.SetReadDeadline(time.Now().Add(d)) // it fails only where there is no connection
+	}
+	return !b.left
+}
+
+// end notes that the body was read to its end. What the client sends next may take its time.
+func (b *requestBody) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	if !b.left {
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+}
+
+// whole says that the body was read to its end.
+func (b *requestBody) whole() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended
+}
+
 // closing ends the client's connection with the answer when the body has not ended by now. Where a body ends that was not
 // read nobody can tell, and what follows must not be taken for a request; in full duplex the server does not see to it.
 func (b *requestBody) closing(h http.Header) {
-	if b != nil && b.single && !b.ended.Load() {
+	if b != nil && b.single && !b.whole() {
 		h.Set("Connection", "close")
 	}
 }
@@ -60,10 +87,15 @@ func (b *requestBody) closing(h http.Header) {
 // once could take the answer away from it.
 const linger = time.Second
 
-// leave bounds the wait for what is left of a body that was not read to its end.
+// leave gives up what is left of the body. It is called before the handler returns.
 func (b *requestBody) leave() {
-	if b != nil && !b.ended.Load() {
-		b.left.Store(true)
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left = true
+	if !b.ended {
 		_ = b.control.SetReadDeadline(time.Now().Add(linger))
 	}
 }
@@ -84,6 +116,12 @@ func content(req *http.Request) ([]byte, error) {
 type responseBody struct {
 	io.ReadCloser
 	x *exchange
+}
+
+// Ready says that the head of the answer need not be sent ahead, because some of its body is there.
+func (b *responseBody) Ready() bool {
+	r, ok := b.ReadCloser.(interface{ Ready() bool })
+	return ok && r.Ready()
 }
 
 // Read reads from the instance.

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -110,17 +108,4 @@ type boundTCPConn struct {
 func (c *boundTCPConn) Close() error {
 	defer c.leave()
 	return c.TCPConn.Close()
-}
-
-// connectionMetrics says how many clients there are and how many there may be.
-func (g *Gateway) connectionMetrics() []prometheus.Collector {
-	of := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "skyisland_gateway_" + name, Help: help, ConstLabels: prometheus.Labels{"gateway": g.opts.Name},
-		}, value)
-	}
-	return []prometheus.Collector{
-		of("connections", "Connections of clients, tunnels included.", func() float64 { return float64(g.connections.open.Load()) }),
-		of("connections_limit", "How many connections there may be; others wait.", func() float64 { return float64(g.opts.MaxConnections) }),
-	}
 }

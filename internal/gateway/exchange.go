@@ -257,5 +257,6 @@ func (x *exchange) fail(w http.ResponseWriter, err error) {
 	w.Header().Set(RevisionHeader, x.to.revision.name)
 	f := x.failed(err)
 	x.body.closing(w.Header())
+	x.g.patience(http.NewResponseController(w))
 	f.write(w)
 }

@@ -41,6 +41,7 @@ func (g *Gateway) instead(w http.ResponseWriter, in, out *http.Request, x *excha
 	h.Set("Content-Type", f.Answer.Type)
 	h.Set("Content-Length", strconv.Itoa(len(f.Answer.Body)))
 	h.Set("Cache-Control", "no-store")
+	g.patience(http.NewResponseController(w))
 	w.WriteHeader(f.Answer.Status)
 	n, _ := io.WriteString(w, f.Answer.Body) // a client that is gone has no use for it
 	x.bytes = int64(n)

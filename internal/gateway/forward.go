@@ -186,6 +186,7 @@ func (g *Gateway) pass(w http.ResponseWriter, resp *http.Response) error {
 	for name := range resp.Trailer {
 		h["Trailer"] = append(h["Trailer"], name)
 	}
+	g.patience(http.NewResponseController(w))
 	w.WriteHeader(resp.StatusCode)
 	if err := g.copyBody(w, resp); err != nil {
 		return err
@@ -213,10 +214,15 @@ func (g *Gateway) copyBody(w http.ResponseWriter, resp *http.Response) error {
 	buffer := g.buffers.Get()
 	defer g.buffers.Put(buffer)
 	control := http.NewResponseController(w)
-	for {
+	if r, ok := resp.Body.(interface{ Ready() bool }); flush && !(ok && r.Ready()) {
+		_ = control.Flush() // who streams may say nothing for long, and that it will is an answer
+	}
+	for first := true; ; first = false {
 		n, err := resp.Body.Read(buffer)
 		if n > 0 {
-			g.patience(control)
+			if !first {
+				g.patience(control)
+			}
 			if _, err := w.Write(buffer[:n]); err != nil {
 				return err
 			}

@@ -39,6 +39,7 @@ type Gateway struct {
 	// refused are requests for which there was no route, by reason.
 	refused     refusals
 	connections connections
+	front       *frontMetrics
 
 	// mu orders changes of the routes. Nothing waits while it is held.
 	mu        sync.Mutex
@@ -59,7 +60,10 @@ func New(opts Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog, opts.Unit), tracer: newTracer(opts), saveSoon: make(chan struct{}, 1)}
+	g := &Gateway{
+		opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog, opts.Unit),
+		tracer: newTracer(opts), front: newFrontMetrics(opts.Name), saveSoon: make(chan struct{}, 1),
+	}
 	g.table.Store(newTable(map[string]*route{}, nil))
 	g.tunnels, g.tunnelTransport = g.newTunnels(), newTunnelTransport(opts)
 	g.h2c, g.unitTransport, g.tenantLimits = newH2C(opts), newUnitTransport(opts), map[tenantLimit]*limiter{}

@@ -53,18 +53,20 @@ func (g *Gateway) speak(server *http.Server) *http.Server {
 		MaxConcurrentStreams: streams, MaxReadFrameSize: frame,
 		MaxReceiveBufferPerConnection: connectionWindow, MaxReceiveBufferPerStream: streamWindow,
 		SendPingTimeout: silence, PingTimeout: answer, WriteByteTimeout: unread,
+		CountError: func(kind string) { g.front.http2Errors.WithLabelValues(kind).Inc() },
 	}
-	server.Handler = wellFormed(server.Handler)
+	server.Handler = g.wellFormed(server.Handler)
 	return server
 }
 
 // wellFormed refuses HTTP/2 requests that HTTP/1.1 cannot say, and that net/http's HTTP/2 lets pass while its HTTP/1.1
 // does not. On the way to an instance they would be errors that look like the instance's, or another request than
 // the one that was routed.
-func wellFormed(next http.Handler) http.Handler {
+func (g *Gateway) wellFormed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.ProtoMajor == 2 {
 			if problem := malformed(req); problem != "" {
+				g.front.malformed.Add(1)
 				writeProblem(w, http.StatusBadRequest, problem)
 				return
 			}

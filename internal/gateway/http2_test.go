@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -293,6 +294,45 @@ func TestACancelledStreamReachesTheInstance(t *testing.T) {
 	})
 }
 
+// TestAStreamThatBreaksEndsAlone has a client that breaks off its body, and an instance that breaks off its answer.
+func TestAStreamThatBreaksEndsAlone(t *testing.T) {
+	arrived, broke := make(chan struct{}, 1), make(chan error, 1)
+	overHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			arrived <- struct{}{}
+			_, err := io.ReadAll(r.Body)
+			broke <- err
+			return
+		}
+		w.Header().Set("Content-Length", "9")
+		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}, func(t *testing.T, f front) {
+		p := newPeer(t, f)
+		p.openEnded = true
+		p.request(1, "POST", "/web")
+		p.openEnded = false
+		if err := p.fr.WriteData(1, false, []byte("half")); err != nil {
+			t.Fatal(err)
+		}
+		<-arrived
+		if err := p.fr.WriteRSTStream(1, http2.ErrCodeCancel); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-broke; err == nil {
+			t.Error("the instance took half a body for a whole one")
+		}
+		p.request(3, "GET", "/web")
+		if got := p.answer(3); got != "INTERNAL_ERROR" {
+			t.Errorf("half an answer ended as %q", got)
+		}
+		if got := f.counted(t, 2); got != "map[aborted:1 broken:1]" {
+			t.Errorf("counted %s", got)
+		}
+	})
+}
+
 // TestAShutdownFinishesStreams stops a server in the middle of an answer.
 func TestAShutdownFinishesStreams(t *testing.T) {
 	arrived, finish := make(chan struct{}, 1), make(chan struct{})
@@ -369,6 +409,16 @@ func TestWhatHTTP2SaysAndHTTP1CannotIsRefused(t *testing.T) {
 		if got := f.counted(t, 1); got != "map[2xx:1]" || len(seen) != 0 {
 			t.Errorf("counted %s, and %d more reached the instance", got, len(seen))
 		}
+		w := httptest.NewRecorder()
+		f.g.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		for _, line := range []string{
+			`malformed_requests_total{gateway="gw"} 7`, `http2_errors_total{error="stream_PROTOCOL_ERROR_bad_connect",gateway="gw"} 1`,
+			`connections{gateway="gw"} 1`, `connections_limit{gateway="gw"} 10000`,
+		} {
+			if !strings.Contains(w.Body.String(), "\nskyisland_gateway_"+line+"\n") {
+				t.Errorf("the metrics lack %s", line)
+			}
+		}
 	})
 }
 
@@ -414,32 +464,44 @@ func TestTheBoundsOfHTTP2AreTold(t *testing.T) {
 	})
 }
 
-// TestASilentHTTP2ClientIsLetGo begins a header, does not finish it, and says nothing any more.
-func TestASilentHTTP2ClientIsLetGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := newTestGateway(t, Options{H2C: true})
-		client, server := net.Pipe()
-		listener := &oneListener{conns: make(chan net.Conn, 1), addr: server.LocalAddr(), closed: make(chan struct{})}
-		listener.conns <- server
-		s := g.NewServer("")
-		go func() { _ = s.Serve(listener) }()
-		t.Cleanup(func() { _ = s.Close() })
-		began := time.Now()
-		gone := make(chan struct{})
-		go func() { // what the server says is read, and PINGs are not answered
-			_, _ = io.Copy(io.Discard, client)
-			close(gone)
-		}()
-		_, _ = io.WriteString(client, http2.ClientPreface)
-		fr := http2.NewFramer(client, nil)
-		_ = fr.WriteSettings()
-		_ = fr.WriteSettingsAck()
-		_ = fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x82}})
-		<-gone
-		if took := time.Since(began); took != silence+answer {
-			t.Errorf("it was let go after %v, want %v", took, silence+answer)
-		}
-	})
+// TestHTTP2ClientsThatHoldAConnectionAreLetGo has one that begins a header and says nothing any more, and one that says
+// something and reads nothing.
+func TestHTTP2ClientsThatHoldAConnectionAreLetGo(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		hold func(client net.Conn, fr *http2.Framer)
+		want time.Duration
+	}{
+		{"silent", func(client net.Conn, fr *http2.Framer) {
+			_ = fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x82}})
+			_, _ = io.Copy(io.Discard, client) // PINGs are read and not answered
+		}, silence + answer},
+		{"deaf", func(_ net.Conn, fr *http2.Framer) {
+			for fr.WriteWindowUpdate(0, 1) == nil {
+				pass(time.Second)
+			}
+		}, unread},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newTestGateway(t, Options{H2C: true})
+				client, server := net.Pipe()
+				listener := &oneListener{conns: make(chan net.Conn, 1), addr: server.LocalAddr(), closed: make(chan struct{})}
+				listener.conns <- server
+				s := g.NewServer("")
+				go func() { _ = s.Serve(listener) }()
+				t.Cleanup(func() { _ = s.Close() })
+				began := time.Now()
+				_, _ = io.WriteString(client, http2.ClientPreface)
+				fr := http2.NewFramer(client, nil)
+				_ = fr.WriteSettings()
+				test.hold(client, fr)
+				if took := time.Since(began).Round(time.Second); took < test.want || took > test.want+time.Second {
+					t.Errorf("it was let go after %v, want %v, or the look after it", took, test.want)
+				}
+			})
+		})
+	}
 }
 
 // oneListener gives out connections that are there already.
@@ -542,6 +604,8 @@ type peer struct {
 	settings map[http2.SettingID]uint32
 	answers  map[uint32]string // by stream, whole ones
 	partial  map[uint32]string
+	// openEnded lets a body follow a request.
+	openEnded bool
 }
 
 func newPeer(t *testing.T, f front) *peer {
@@ -598,7 +662,7 @@ func (p *peer) request(id uint32, method, path string, fields ...string) {
 		rest = rest[len(part):]
 		var err error
 		if first {
-			err = p.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: part, EndStream: true, EndHeaders: len(rest) == 0})
+			err = p.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: part, EndStream: !p.openEnded, EndHeaders: len(rest) == 0})
 		} else {
 			err = p.fr.WriteContinuation(id, len(rest) == 0, part)
 		}

@@ -28,7 +28,7 @@ type collector struct {
 func (g *Gateway) Metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newCollector(g))
-	registry.MustRegister(g.connectionMetrics()...)
+	registry.MustRegister(g.frontCollectors()...)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }
 

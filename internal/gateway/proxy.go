@@ -53,7 +53,6 @@ func (g *Gateway) newTunnels() *httputil.ReverseProxy {
 // ServeHTTP carries one request to the revision that the routes and the draw give it.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	now := g.opts.Now()
-	g.patience(http.NewResponseController(w)) // the connection may have an older request's
 	r, refused := g.admit(req, now)
 	if refused == nil {
 		x := g.begin(req, now)

@@ -81,6 +81,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, req *http.Request, r *route, f *
 		counted = &r.live.refused
 	}
 	counted.count(f.reason)
+	g.patience(http.NewResponseController(w))
 	f.write(w)
 	g.access.refused(req, r, f, arrived, g.opts.Now().Sub(arrived))
 }

@@ -94,7 +94,7 @@ var smugglingCases = []framingCase{
 	{
 		"the preface of HTTP/2",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-		"404", nil,
+		"400", nil,
 	},
 }
 

@@ -43,7 +43,7 @@ func onlySpan(t *testing.T, exporter *tracetest.InMemoryExporter) tracetest.Span
 func attributesOf(span tracetest.SpanStub) map[string]string {
 	m := map[string]string{}
 	for _, a := range span.Attributes {
-		m[string(a.Key)] = a.Value.Emit()
+		m[string(a.Key)] = a.Value.String()
 	}
 	return m
 }
@@ -168,7 +168,7 @@ func TestHowSpansEnd(t *testing.T) {
 	}{
 		{"refused, and refused again", []string{refused(t), refused(t)}, nil, "connect 502 connect", codes.Error, 2},
 		{"refused, and answered by the next", []string{refused(t), instance(t, http.NotFound)}, nil, "4xx 404 ", codes.Unset, 2},
-		{"a failure of the instance", []string{instance(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })}, nil, "5xx 503 503", codes.Error, 1},
+		{"a failure of the instance", []string{instance(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })}, nil, "5xx 503 503", codes.Error, 1},
 		{"nothing in time", []string{rawInstance(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })}, nil, "timeout 504 timeout", codes.Error, 1},
 		{"broken off halfway", []string{rawInstance(t, func(c net.Conn) {
 			_, _ = c.Read(make([]byte, 1<<10))

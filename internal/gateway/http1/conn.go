@@ -237,6 +237,9 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Ready says that some of the body is there already.
+func (b *body) Ready() bool { return b.x.r.Buffered() > 0 }
+
 // Close gives the connection up where the answer has not been read to its end.
 func (b *body) Close() error {
 	b.finish(false)
