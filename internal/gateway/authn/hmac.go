@@ -95,12 +95,23 @@ func toSign(s signed, method, host, target string) []byte {
 	return append(text, s.bodyHex...)
 }
 
-// target is the request target as it was sent.
+// target is the path and query as they were sent. A request to a proxy has its host in front of them, which is in Host too.
 func target(req *http.Request) string {
-	if req.RequestURI != "" {
+	if req.RequestURI == "" {
+		return req.URL.RequestURI() // a request that no server has read
+	}
+	_, rest, absolute := strings.Cut(req.RequestURI, "://")
+	if strings.HasPrefix(req.RequestURI, "/") || !absolute {
 		return req.RequestURI
 	}
-	return req.URL.RequestURI() // a request that no server has read
+	switch i := strings.IndexAny(rest, "/?"); {
+	case i < 0:
+		return "/"
+	case rest[i] == '?':
+		return "/" + rest[i:]
+	default:
+		return rest[i:]
+	}
 }
 
 // hmacMethod knows callers by their signature over the request.
