@@ -155,7 +155,7 @@ func TestTheExampleSignsARequest(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		caller, refused := a.Authenticate(req)
 		if refused != nil {
-			http.Error(w, refused.Error(), refused.Status)
+			http.Error(w, refused.String(), refused.Status)
 			return
 		}
 		var body bytes.Buffer

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -214,7 +217,7 @@ func server(t *testing.T, a *Authenticator) (url string, read func() (string, er
 	readings := make(chan reading, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if _, refused := a.Authenticate(req); refused != nil {
-			http.Error(w, refused.Error(), refused.Status)
+			http.Error(w, refused.String(), refused.Status)
 			return
 		}
 		body, err := io.ReadAll(req.Body)
@@ -246,23 +249,8 @@ func TestTheBodyIsProvenWhileItIsRead(t *testing.T) {
 			base, read := server(t, a)
 			s := seal()
 			s.url, s.body = base+"/hooks", c.signed
-			signed := s.request()
-			var body io.Reader = strings.NewReader(c.sent)
-			if c.chunked {
-				body = io.MultiReader(body)
-			}
-			req, err := http.NewRequest(http.MethodPost, s.url, body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header = signed.Header
-			resp, err := http.DefaultClient.Do(req) //nolint:forbidigo // a test ends by itself
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = resp.Body.Close()
-			if resp.StatusCode != http.StatusOK {
-				t.Fatal(resp.Status)
+			if got := post(t, s, c.sent, c.chunked); got != http.StatusOK {
+				t.Fatal(got)
 			}
 			got, err := read()
 			if c.wrong != errors.Is(err, ErrBody) || !c.wrong && (err != nil || got != c.want) {
@@ -273,6 +261,84 @@ func TestTheBodyIsProvenWhileItIsRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Behind a proxy that streams, an instance that reads a body to its end reads no wrong one.
+func TestNoInstanceReadsAWrongBodyToItsEnd(t *testing.T) {
+	var mu sync.Mutex
+	whole := map[string]int{} // what was read to its end, by nonce
+	instance := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		n, err := io.Copy(io.Discard, req.Body)
+		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			whole[req.Header.Get(nonceHeader)] = int(n)
+		}
+	}))
+	to, err := url.Parse(instance.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
+		if !errors.Is(err, ErrBody) {
+			t.Errorf("the proxy failed with %v", err)
+		}
+		w.WriteHeader(http.StatusBadRequest)
+	}
+	a, _ := signer(t)
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if _, refused := a.Authenticate(req); refused != nil {
+			http.Error(w, refused.String(), refused.Status)
+			return
+		}
+		proxy.ServeHTTP(w, req)
+	}))
+	want := map[string]int{}
+	for _, size := range []int{1, 100, 4 << 10, 1 << 20} {
+		for _, chunked := range []bool{false, true} {
+			for _, wrong := range []bool{false, true} {
+				s := seal()
+				s.url, s.body, s.nonce = gateway.URL+"/hooks", strings.Repeat("x", size), fmt.Sprint(size, "/chunked=", chunked, "/wrong=", wrong)
+				sent, status := s.body, http.StatusOK
+				if wrong {
+					sent, status = sent[1:]+"y", http.StatusBadRequest
+				} else {
+					want[s.nonce] = size
+				}
+				if got := post(t, s, sent, chunked); got != status {
+					t.Errorf("%s: status %d, want %d", s.nonce, got, status)
+				}
+			}
+		}
+	}
+	// Closing waits for whatever is still read.
+	gateway.Close()
+	instance.Close()
+	if !maps.Equal(whole, want) {
+		t.Errorf("read to their ends were %v, want %v", whole, want)
+	}
+}
+
+// post sends a body with the head of a signed request.
+func post(t *testing.T, s sealed, text string, chunked bool) (status int) {
+	t.Helper()
+	var body io.Reader = strings.NewReader(text)
+	if chunked {
+		body = io.MultiReader(body)
+	}
+	req, err := http.NewRequest(http.MethodPost, s.url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = s.request().Header
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode
 }
 
 func TestProvenBody(t *testing.T) {

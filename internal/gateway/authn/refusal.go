@@ -76,8 +76,8 @@ type Refusal struct {
 	Challenge string
 }
 
-// Error is the reason and the sentence, for logs.
-func (r *Refusal) Error() string { return string(r.Reason) + ": " + r.Detail }
+// String is the reason and the sentence, for logs. A refusal is no error: a nil one in an error would be none no longer.
+func (r *Refusal) String() string { return string(r.Reason) + ": " + r.Detail }
 
 // weightier says whether r is to be told rather than other, when two credentials of a request were refused. To not know
 // counts most, because then the request may come again as it is.
