@@ -226,7 +226,6 @@ func TestStateOfCredentials(t *testing.T) {
 		t.Errorf("the state is %+v", got)
 	}
 	runtime.KeepAlive(a)
-	a = nil
 	runtime.GC()
 	runtime.GC()
 	if got := f.State(); len(got) != 0 {

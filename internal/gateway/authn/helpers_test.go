@@ -217,7 +217,7 @@ type issuer struct {
 var theIssuer = sync.OnceValue(func() issuer {
 	must := func(err error) {
 		if err != nil {
-			panic(err) //nolint:forbidigo // a test without keys is none
+			panic(err)
 		}
 	}
 	var i issuer

@@ -161,13 +161,13 @@ func signs(of [][]byte, signature [sha256.Size]byte, text []byte) bool {
 	found := 0
 	var sum [sha256.Size]byte
 	for i := range perKey {
-		secret, real := decoy, 0
+		secret, genuine := decoy, 0
 		if i < len(of) {
-			secret, real = of[i], 1
+			secret, genuine = of[i], 1
 		}
 		mac := hmac.New(sha256.New, secret)
 		mac.Write(text)
-		found |= subtle.ConstantTimeCompare(mac.Sum(sum[:0]), signature[:]) & real
+		found |= subtle.ConstantTimeCompare(mac.Sum(sum[:0]), signature[:]) & genuine
 	}
 	return found == 1
 }

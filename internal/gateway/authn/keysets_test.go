@@ -359,7 +359,6 @@ func TestWhatNobodyUsesIsNotFetched(t *testing.T) {
 	}
 	expect(t, other, i.first(t), "jwt olga")
 	runtime.KeepAlive(other)
-	other = nil
 	runtime.GC()
 	runtime.GC()
 	i.time.advance(time.Hour)

@@ -13,7 +13,7 @@ type Reason string
 // Why a request is refused.
 const (
 	// NoCredential is a request that carries none of the credentials that its route takes.
-	NoCredential Reason = "no-credential"
+	NoCredential Reason = "no-credential" //nolint:gosec // a word about credentials, and none
 	// BadAPIKey is an API key that nobody has, or more than one key.
 	BadAPIKey Reason = "bad-api-key"
 
@@ -92,7 +92,7 @@ func (r *Refusal) rank() int {
 	return r.Status
 }
 
-var details = map[Reason]string{
+var details = map[Reason]string{ //nolint:gosec // sentences about credentials, and none
 	BadAPIKey:       "The API key is not known here.",
 	JWTMalformed:    "The bearer token is no signed token of at most 8 KiB.",
 	JWTAlgorithm:    "The token is signed with an algorithm that is not accepted here.",

@@ -19,7 +19,7 @@ type secrets map[string][][]byte
 var decoy = []byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
 
 const (
-	wantSecret = `want "key-id secret", the secret of 32 to 512 visible characters, such as those of openssl rand -hex 32`
+	wantSecret = `want "key-id secret", the secret of 32 to 512 visible characters, such as those of openssl rand -hex 32` //nolint:gosec // a sentence about secrets, and none
 	wantKeyID  = "want a key ID of 1 to 64 letters, digits and . _ @ -"
 )
 
