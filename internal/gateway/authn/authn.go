@@ -75,7 +75,7 @@ func New(policy release.Authentication, credentials *Credentials, keys *KeySets,
 		if err != nil {
 			return nil, err
 		}
-		a.methods = append(a.methods, namedMethod{MethodJWT, newJWTMethod(p, source, a.keyBearer)})
+		a.methods = append(a.methods, namedMethod{MethodJWT, newJWTMethod(p, source)})
 	}
 	if p := policy.HMAC; p != nil {
 		a.methods = append(a.methods, namedMethod{MethodHMAC, &hmacMethod{

@@ -119,7 +119,7 @@ func use(kind fileKind, read *content) {
 					continue
 				}
 				p := jwtPolicy(func(p *release.JWTAuth) { p.Algorithms = []string{algorithm} })
-				m := newJWTMethod(p.JWT, &fileSource{file}, false)
+				m := newJWTMethod(p.JWT, &fileSource{file})
 				m.verify(withToken(raw(`{"alg":"`+algorithm+`","typ":"JWT"}`, "{}", make([]byte, 64))), noon)
 			}
 		}

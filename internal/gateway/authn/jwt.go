@@ -55,13 +55,10 @@ type jwtMethod struct {
 	policy     release.JWTAuth
 	algorithms []jose.SignatureAlgorithm
 	keys       source
-	// keysToo says that API keys come in the same header: then what does not look like a token is none of this method's
-	// affair.
-	keysToo bool
 }
 
-func newJWTMethod(policy *release.JWTAuth, keys source, keysToo bool) *jwtMethod {
-	m := &jwtMethod{policy: *policy, keys: keys, keysToo: keysToo}
+func newJWTMethod(policy *release.JWTAuth, keys source) *jwtMethod {
+	m := &jwtMethod{policy: *policy, keys: keys}
 	for _, algorithm := range policy.Accepted() {
 		m.algorithms = append(m.algorithms, jose.SignatureAlgorithm(algorithm))
 	}
@@ -77,7 +74,7 @@ func (m *jwtMethod) missing() string {
 
 func (m *jwtMethod) verify(req *http.Request, now time.Time) (string, Reason) {
 	text, tried := bearer(req.Header)
-	if !tried || m.keysToo && !isToken(text) {
+	if !tried {
 		return "", NoCredential
 	}
 	if len(text) > maxToken {

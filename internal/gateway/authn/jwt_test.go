@@ -269,6 +269,15 @@ func TestTheSetSaysWhatItsKeysAreFor(t *testing.T) {
 	}
 }
 
+func TestATokenWithoutAnIDHasToBeOfTheOnlyKey(t *testing.T) {
+	one, two := newKey(t), newKey(t)
+	f := newFolder(t, map[string]string{"issuer": jwks(t, map[string]crypto.PublicKey{"one": one.Public(), "two": two.Public(), "ed": theIssuer().ed.Public()})})
+	a := mustNew(t, jwtPolicy(), f, nil)
+	expect(t, a, withToken(token(t, "ES256", one, "", good())), "jwt-key")
+	expect(t, a, withToken(token(t, "ES256", two, "", good())), "jwt-key")
+	expect(t, a, withToken(token(t, "EdDSA", theIssuer().ed, "", good())), "jwt olga")
+}
+
 func TestATokenComesAlone(t *testing.T) {
 	i := theIssuer()
 	a := mustNew(t, jwtPolicy(), newFolder(t, map[string]string{"issuer": i.set(t)}), nil)
