@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"math/big"
 	"net/http"
 	"strings"
 	"testing"
@@ -95,6 +96,7 @@ func TestJWTAlgorithms(t *testing.T) {
 		{"a signature by another key", nil, token(t, "RS256", ownKey, "rsa", good()), "jwt-signature"},
 		{"the ID of a key that nobody has", nil, token(t, "RS256", i.rsa, "lost", good()), "jwt-key"},
 		{"the ID of a key of another kind", nil, token(t, "RS256", i.rsa, "ec", good()), "jwt-key"},
+		{"a key of another kind, by the algorithm", nil, raw(`{"alg":"ES256","kid":"rsa"}`, claims, make([]byte, 64)), "jwt-key"},
 		{"a key on another curve", []string{"ES256", "ES384"}, raw(`{"alg":"ES256","kid":"ec384"}`, claims, make([]byte, 64)), "jwt-key"},
 		{"a signature of zeros", nil, raw(`{"alg":"ES256","kid":"ec"}`, claims, make([]byte, 64)), "jwt-signature"},
 		{"a signature that is too short", nil, raw(`{"alg":"ES256","kid":"ec"}`, claims, make([]byte, 63)), "jwt-signature"},
@@ -235,6 +237,7 @@ func TestTheSetSaysWhatItsKeysAreFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	huge := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), mostBits, 1), E: 65537}
 	private, err := jose.JSONWebKey{Key: i.ec, KeyID: "ec"}.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
@@ -248,6 +251,7 @@ func TestTheSetSaysWhatItsKeysAreFor(t *testing.T) {
 		{"for another algorithm", ec(func(k map[string]any) { k["alg"] = "ECDH-ES" }), "jwt-key", ""},
 		{"a point that is not on the curve", ec(func(k map[string]any) { k["x"] = k["y"] }), "keys-unavailable", "no key of it can be used"},
 		{"small keys", jwks(t, map[string]crypto.PublicKey{"ec": small.Public()}), "keys-unavailable", "no key of it can be used"},
+		{"keys that take too long", jwks(t, map[string]crypto.PublicKey{"ec": huge}), "keys-unavailable", "no key of it can be used"},
 		{"symmetric keys", `{"keys":[{"kty":"oct","kid":"ec","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}`, "keys-unavailable", "no key of it can be used"},
 		{"a private key", `{"keys":[` + string(private) + `]}`, "keys-unavailable", "keys[0] is private"},
 		{"no keys", `{"keys":[]}`, "keys-unavailable", "no key of it can be used"},

@@ -310,6 +310,38 @@ func TestASlowIssuerHoldsNoRequestForLong(t *testing.T) {
 	})
 }
 
+func TestWhereAnIssuerMaySendUsOn(t *testing.T) {
+	set := setOf(t, "first", newKey(t))
+	for _, c := range []struct{ from, to, want string }{
+		{"https://issuer.example/a", "https://issuer.example/b", ""},
+		{"http://issuer.example/a", "https://issuer.example/b", ""},
+		{"http://issuer.example/a", "http://issuer.example/b", ""},
+		{"https://issuer.example/a", "http://issuer.example/b", "not https"},
+		{"https://issuer.example/a", "https://metadata.example/b", "the host metadata.example is not one of those"},
+	} {
+		keys, err := NewKeySets(KeySetOptions{Hosts: []string{"Issuer.example"}, Transport: carry(func(req *http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			if req.URL.Path == "/a" {
+				http.Redirect(w, req, c.to, http.StatusFound)
+			} else {
+				_, _ = io.WriteString(w, set)
+			}
+			return w.Result(), nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := New(remotePolicy(c.from), nil, keys, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = keys.Refresh(t.Context())
+		if (c.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.want) || (err == nil) != (a.Missing() == nil) {
+			t.Errorf("from %s to %s: got %v, want %q", c.from, c.to, err, c.want)
+		}
+	}
+}
+
 func TestIssuersAreAskedBesideEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var now, most, all atomic.Int32
