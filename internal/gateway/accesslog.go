@@ -56,22 +56,22 @@ func (l *accessLog) add(x *exchange, class Class, took time.Duration) {
 	}
 	l.queueLine(accessLine{
 		at: x.arrived, trace: x.trace, route: x.route.doc.Key, revision: x.to.revision.name, arm: x.arm.String(),
-		method: x.method, path: x.path, class: class.String(), reason: x.reason, fallback: x.fallback,
+		method: x.method, path: x.path, class: class.String(), reason: x.reason, fallback: x.fallback, caller: x.caller.Subject,
 		version: x.route.doc.Version, bytes: x.bytes, status: x.status, retries: x.retries, pinned: x.pinned, weight: x.weight,
 		first: x.first, took: took,
 	})
 }
 
-// refused queues the line of a request that was not let in; r is nil where no route was found.
-func (l *accessLog) refused(req *http.Request, r *route, f *refusal, arrived time.Time, took time.Duration) {
+// refused queues the line of a request that was not let in.
+func (l *accessLog) refused(req *http.Request, in admission, f *refusal, took time.Duration) {
 	if l == nil {
 		return
 	}
 	line := accessLine{
-		at: arrived, trace: traceOf(req.Header), method: req.Method, path: req.URL.Path, class: classRefused,
-		reason: f.reason, status: f.status, took: took,
+		at: in.at, trace: traceOf(req.Header), method: req.Method, path: req.URL.Path, class: classRefused,
+		reason: f.reason, caller: in.caller.Subject, status: f.status, took: took,
 	}
-	if r != nil {
+	if r := in.route; r != nil {
 		line.route, line.version = r.doc.Key, r.doc.Version
 	}
 	l.queueLine(line)

@@ -24,7 +24,7 @@ func byKey(a, b *route) int { return cmp.Compare(a.doc.Key, b.doc.Key) }
 // a route that cannot be served; and as [ErrNotSaved] when the state cannot be written. A change that does nothing but take weight from a
 // canary never fails for the disk: it is in force first and written afterwards.
 func (g *Gateway) Apply(routes []release.Route) (release.Receipt, error) {
-	docs, err := newDocuments(routes)
+	docs, err := g.newDocuments(routes)
 	if err != nil {
 		return release.Receipt{}, err
 	}
@@ -63,7 +63,7 @@ func (g *Gateway) slowErrors(docs []*document) bool {
 
 // Check says whether [Gateway.Apply] would take these routes, the disk aside. It changes nothing.
 func (g *Gateway) Check(routes []release.Route) error {
-	docs, err := newDocuments(routes)
+	docs, err := g.newDocuments(routes)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (g *Gateway) Check(routes []release.Route) error {
 	return err
 }
 
-func newDocuments(routes []release.Route) ([]*document, error) {
+func (g *Gateway) newDocuments(routes []release.Route) ([]*document, error) {
 	if len(routes) > maxRoutes {
 		return nil, fmt.Errorf("%w: %d routes at once, at most %d", ErrInvalid, len(routes), maxRoutes)
 	}
@@ -90,7 +90,7 @@ func newDocuments(routes []release.Route) ([]*document, error) {
 			docs = append(docs, d)
 		}
 	}
-	return docs, errors.Join(problems...)
+	return docs, errors.Join(append(problems, g.checkAuthentication(docs))...)
 }
 
 // change swaps the documents in, unless they need the disk first and it has not been written. It
@@ -166,6 +166,10 @@ func (g *Gateway) build(d *document, old *route, l *lease, bells map[string]*bel
 		r.live = newLive(d.Key)
 	}
 	r.stable, r.canary = g.newUpstream(d, d.Stable, r.live), g.newUpstream(d, d.Canary, r.live)
+	var err error
+	if r.auth, err = g.authenticator(d); err != nil {
+		g.opts.Log.Error("nobody can be let in on a route", "route", d.Key, "error", err)
+	}
 	r.timeout, r.maxBody, r.limiters = cmp.Or(d.Ingress.Timeout.Std(), g.opts.AnswerTimeout), cmp.Or(d.Ingress.MaxBody, g.opts.MaxBody), g.limitersOf(d, r.live)
 	if d.Weight > release.NoWeight {
 		r.draw = newDraw(d.Salt)

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/skyisland/skyisland/internal/canary"
+	"github.com/skyisland/skyisland/internal/gateway/authn"
 	"github.com/skyisland/skyisland/internal/gateway/http1"
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -51,6 +52,7 @@ type exchange struct {
 	retries           int
 	// fallback names what answered instead of the revision, reason says why the gateway answered itself.
 	fallback, reason string
+	caller           authn.Caller // nobody where nobody is asked
 	method, path     string
 }
 
@@ -62,15 +64,15 @@ func exchangeOf(ctx context.Context) *exchange {
 	return x
 }
 
-// begin finds who serves a request that its route has let in, and enters it there. It returns nil when the route is
-// gone by now; an exchange without a target when it has nobody to serve it.
-func (g *Gateway) begin(req *http.Request, now time.Time) *exchange {
-	x := &exchange{g: g, client: req.Context(), arrived: now, uptime: now.Sub(g.started)}
+// begin finds who serves a request that was let in, and enters it there. It returns nil when the route is gone by now, or
+// asks somebody else in; an exchange without a target when it has nobody to serve it.
+func (g *Gateway) begin(req *http.Request, in admission) *exchange {
+	x := &exchange{g: g, client: req.Context(), arrived: in.at, uptime: in.at.Sub(g.started), caller: in.caller}
 	x.method, x.path = req.Method, req.URL.Path
 	for {
 		t := g.table.Load()
 		r := t.lookup(req.Host, req.URL.Path)
-		if r == nil {
+		if r == nil || !r.admitsAs(in.route) {
 			return nil
 		}
 		w, expired := r.weight(x.uptime)
@@ -236,6 +238,8 @@ func (x *exchange) bodyRefusal() *refusal {
 		switch {
 		case errors.As(*err, &tooLarge):
 			*f = *tooLargeBody(tooLarge.Limit)
+		case errors.Is(*err, authn.ErrBody):
+			*f = refusal{status: http.StatusUnauthorized, reason: string(authn.HMACBody), detail: "The body is not the one that was signed."}
 		case errors.As(*err, &network) && network.Timeout():
 			*f = refusal{status: http.StatusRequestTimeout, reason: reasonSlowBody, detail: "Nothing came of the request's body for too long."}
 		}

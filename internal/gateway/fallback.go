@@ -86,6 +86,7 @@ func (g *Gateway) insteadUnit(w http.ResponseWriter, in, out *http.Request, x *e
 	defer cancel()
 	sent := out.Clone(ctx)
 	sent.URL.Scheme, sent.URL.Host = entry.Scheme, entry.Host
+	delete(sent.Header, CallerHeader)
 	for name, values := range in.Header { // credentials are for them too
 		if !hopByHop(name) && !forwarding(name) && sent.Header[name] == nil {
 			sent.Header[name] = values

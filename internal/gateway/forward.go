@@ -97,6 +97,7 @@ func (g *Gateway) outgoing(req *http.Request, x *exchange) *http.Request {
 	if httpguts.HeaderValuesContainsToken(req.Header["Te"], "trailers") {
 		out.Header["Te"] = []string{"trailers"}
 	}
+	x.introduce(out.Header)
 	g.setForwarded(out.Header, req)
 	x.continueTrace(out.Header)
 	return out

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/skyisland/skyisland/internal/canary"
+	"github.com/skyisland/skyisland/internal/gateway/authn"
 )
 
 const (
@@ -52,6 +53,10 @@ type Options struct {
 	// ClientIdle is how long a client may send nothing of a body that it has begun, or take nothing of an answer; 0 is
 	// 30 s. It bounds no tunnel, and no stream that has nothing to say.
 	ClientIdle time.Duration
+	// Credentials are the keys that routes name, and KeySets those that issuers publish; without them a route that wants
+	// them is refused. Both run beside the gateway.
+	Credentials *authn.Credentials
+	KeySets     *authn.KeySets
 	// Units are where other units are entered, http://host:port by name, for routes that fall back to them.
 	Units map[string]string
 	// TrustForwarded keeps the X-Forwarded headers of the caller and adds to them. Set it only when

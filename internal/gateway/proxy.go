@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/skyisland/skyisland/internal/canary"
+	"github.com/skyisland/skyisland/internal/gateway/authn"
 )
 
 const (
@@ -52,13 +52,13 @@ func (g *Gateway) newTunnels() *httputil.ReverseProxy {
 
 // ServeHTTP carries one request to the revision that the routes and the draw give it.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	now := g.opts.Now()
-	r, refused := g.admit(req, now)
+	in := admission{at: g.opts.Now()}
+	refused := g.admit(req, &in)
 	if refused == nil {
-		x := g.begin(req, now)
+		x := g.begin(req, in)
 		switch {
-		case x == nil:
-			refused = unrouted()
+		case x == nil: // the route has changed under the request, and what it asks has to be answered anew
+			refused = &refusal{status: http.StatusServiceUnavailable, reason: reasonChanged, wait: time.Second, detail: "This path has changed hands just now."}
 		case x.to == nil:
 			refused = &refusal{status: http.StatusServiceUnavailable, reason: reasonUnserved, detail: "No revision serves this path at the moment."}
 		default:
@@ -72,7 +72,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		body.closing(w.Header())
 		body.leave()
 	}
-	g.refuse(w, req, r, refused, now)
+	g.refuse(w, req, in, refused)
 }
 
 func unrouted() *refusal {
@@ -84,30 +84,51 @@ func hasBody(req *http.Request) bool {
 	return req.Body != nil && req.Body != http.NoBody && req.ContentLength != 0
 }
 
-// admit finds the route of a request and says whether it lets it in. The route is nil when there is none.
-func (g *Gateway) admit(req *http.Request, now time.Time) (*route, *refusal) {
+// admission is a request that has been let in, or not.
+type admission struct {
+	at     time.Time // its arrival
+	route  *route    // nil where there was none
+	caller authn.Caller
+}
+
+// admit finds the route of a request and says whether it lets it in. What is cheap to find out, and what protects what
+// comes after it, comes first.
+func (g *Gateway) admit(req *http.Request, in *admission) *refusal {
 	switch {
 	case req.Method == http.MethodConnect:
-		return nil, &refusal{status: http.StatusMethodNotAllowed, reason: reasonConnect, detail: "This gateway opens no tunnels by CONNECT."}
+		return &refusal{status: http.StatusMethodNotAllowed, reason: reasonConnect, detail: "This gateway opens no tunnels by CONNECT."}
 	case req.URL.Opaque != "":
-		return nil, &refusal{status: http.StatusBadRequest, reason: reasonTarget, detail: "The request's target is no path."}
+		return &refusal{status: http.StatusBadRequest, reason: reasonTarget, detail: "The request's target is no path."}
 	}
 	r := g.table.Load().lookup(req.Host, req.URL.Path)
 	if r == nil {
-		return nil, unrouted()
+		return unrouted()
 	}
+	in.route = r
 	if req.ContentLength > r.maxBody {
-		return r, tooLargeBody(r.maxBody)
+		return tooLargeBody(r.maxBody)
 	}
-	if len(r.limiters) == 0 {
-		return r, nil
-	}
-	uptime := now.Sub(g.started)
+	uptime := in.at.Sub(g.started)
 	address := func() string { return g.address(req) }
 	if f := r.limited(true, address, uptime); f != nil {
-		return r, f
+		return f
 	}
-	return r, r.limited(false, func() string { return cmp.Or(r.userKey(req), address()) }, uptime)
+	var f *refusal
+	if in.caller, f = r.authenticate(req); f != nil {
+		return f
+	}
+	return r.limited(false, func() string { return r.user(req, in.caller, address) }, uptime)
+}
+
+// user is whose requests count together for limits. The first letters keep apart what the gateway knows and what callers say.
+func (r *route) user(req *http.Request, caller authn.Caller, address func() string) string {
+	if caller.Subject != "" {
+		return "c" + caller.Subject
+	}
+	if key := r.userKey(req); key != "" {
+		return "u" + key
+	}
+	return "a" + address()
 }
 
 // serve gives a request to its revision.

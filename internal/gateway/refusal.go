@@ -26,6 +26,7 @@ const (
 	reasonUnserved = "unserved"
 	reasonConnect  = "connect-method"
 	reasonTarget   = "request-target"
+	reasonChanged  = "route-changed"
 	reasonBody     = "body-too-large"
 	reasonSlowBody = "body-too-slow"
 	reasonCutBody  = "body-cut-off"
@@ -74,14 +75,14 @@ func (r *refusals) each(yield func(reason string, n uint64)) {
 	})
 }
 
-// refuse answers a request that goes nowhere, counts it and writes its line. r is nil where no route was found.
-func (g *Gateway) refuse(w http.ResponseWriter, req *http.Request, r *route, f *refusal, arrived time.Time) {
+// refuse answers a request that goes nowhere, counts it and writes its line.
+func (g *Gateway) refuse(w http.ResponseWriter, req *http.Request, in admission, f *refusal) {
 	counted := &g.refused
-	if r != nil {
-		counted = &r.live.refused
+	if in.route != nil {
+		counted = &in.route.live.refused
 	}
 	counted.count(f.reason)
 	g.patience(http.NewResponseController(w))
 	f.write(w)
-	g.access.refused(req, r, f, arrived, g.opts.Now().Sub(arrived))
+	g.access.refused(req, in, f, g.opts.Now().Sub(in.at))
 }

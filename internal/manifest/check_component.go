@@ -140,6 +140,11 @@ func checkRoute(doc *yamldoc.Document, at string, route release.Ingress) {
 		}
 		checkUnique(doc, where+".values", pin.Values)
 	}
+	if a := route.Authentication; a != nil && doc.Sound(at+".authentication") {
+		if err := a.Check(); err != nil {
+			report(doc, at+".authentication", err)
+		}
+	}
 	checkFallback(doc, at+".fallback", route.Fallback)
 	if len(route.Limits) > release.MostLimits {
 		doc.Report(at+".limits", fmt.Sprintf("%d limits", len(route.Limits)), fmt.Sprintf("set at most %d", release.MostLimits))

@@ -20,7 +20,8 @@ func Full() *Manifest {
 	return &Manifest{
 		Components: []release.Component{{Ingress: release.Ingress{
 			Pins: []release.Pin{{}}, Limits: []release.RateLimit{{}}, Breaker: &release.Breaker{},
-			Fallback: &release.Fallback{Answer: &release.StaticAnswer{}},
+			Authentication: &release.Authentication{APIKey: &release.APIKeyAuth{}, JWT: &release.JWTAuth{}, HMAC: &release.HMACAuth{}},
+			Fallback:       &release.Fallback{Answer: &release.StaticAnswer{}},
 		}}},
 		Environment: map[string]*Environment{
 			defaultEnvironment: {Pressure: &release.Pressure{}, Approval: &release.Approval{Escalate: &release.Escalation{}}},

@@ -16,6 +16,8 @@ type Ingress struct {
 	Path string `json:"path"`
 	// Pins send matching requests to the candidate whatever the weight is; they never count as evidence.
 	Pins []Pin `json:"pins,omitempty"`
+	// Authentication is how callers prove who they are; nil lets everybody in.
+	Authentication *Authentication `json:"authentication,omitempty"`
 	// Timeout bounds the wait for the head of an answer, MaxBody the bytes of a request's body; 0 leaves them to the gateway.
 	Timeout Duration `json:"timeout,omitempty"`
 	MaxBody int64    `json:"max-body,omitempty"`
@@ -132,6 +134,9 @@ func (i Ingress) Check() error {
 	}
 	for _, l := range i.Limits {
 		problems = append(problems, l.check())
+	}
+	if i.Authentication != nil {
+		problems = append(problems, i.Authentication.Check())
 	}
 	if i.Breaker != nil {
 		problems = append(problems, i.Breaker.check())

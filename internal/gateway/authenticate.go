@@ -1,0 +1,69 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/skyisland/skyisland/internal/gateway/authn"
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// CallerHeader names to an instance who was authenticated. What a client says in it never gets through.
+const CallerHeader = "X-Skyisland-Caller"
+
+// authenticator returns what decides who may use a route; nil is everybody.
+func (g *Gateway) authenticator(d *document) (*authn.Authenticator, error) {
+	policy := d.Ingress.Authentication
+	if policy == nil {
+		return nil, nil
+	}
+	return authn.New(*policy, g.opts.Credentials, g.opts.KeySets, g.opts.Now)
+}
+
+// checkAuthentication refuses documents whose callers this gateway has no way to know. One that gives the canary no
+// traffic is never refused for that: it is a way back, which must not break, and lets nobody in instead.
+func (g *Gateway) checkAuthentication(docs []*document) error {
+	for _, d := range docs {
+		if d.Weight == release.NoWeight {
+			continue
+		}
+		if _, err := g.authenticator(d); err != nil {
+			return fmt.Errorf("%w: route %s: %w", ErrInvalid, d.Key, err)
+		}
+	}
+	return nil
+}
+
+// authenticate says who sends a request, or why it is not let in.
+func (r *route) authenticate(req *http.Request) (authn.Caller, *refusal) {
+	if r.doc.Ingress.Authentication == nil {
+		return authn.Caller{}, nil
+	}
+	if r.auth == nil { // it was accepted once, and this process was started without what it needs
+		return authn.Caller{}, &refusal{
+			status: http.StatusServiceUnavailable, reason: string(authn.KeysUnavailable),
+			detail: "The credential cannot be checked at the moment. Try again later.",
+		}
+	}
+	caller, f := r.auth.Authenticate(req)
+	if f != nil {
+		return caller, &refusal{status: f.Status, reason: string(f.Reason), detail: f.Detail, challenge: f.Challenge}
+	}
+	return caller, nil
+}
+
+// admitsAs says whether who was let in by one version of a route is let in by another.
+func (r *route) admitsAs(other *route) bool {
+	return r == other || reflect.DeepEqual(r.doc.Ingress.Authentication, other.doc.Ingress.Authentication)
+}
+
+// introduce tells the instance who was authenticated, and keeps from it what would let it pass for the caller.
+func (x *exchange) introduce(h http.Header) {
+	delete(h, CallerHeader)
+	if x.caller.Subject == "" {
+		return
+	}
+	h[CallerHeader] = []string{x.caller.Subject}
+	x.route.auth.Strip(h, x.caller.Method)
+}
