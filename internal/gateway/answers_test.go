@@ -339,10 +339,10 @@ func TestAPostIsNeverSentTwice(t *testing.T) {
 		body := fmt.Sprintf("%04d", i)
 		c.say("POST /web/a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n" + body)
 		resp, text, err := c.answer(http.MethodPost)
-		if err != nil {
-			t.Fatal(err)
-		}
 		switch {
+		case err != nil: // the instance closed in its answer
+			_ = c.Close()
+			c = w.dial(t)
 		case resp.StatusCode == http.StatusOK && text == "POST /web/a "+body:
 			answered++
 		case resp.StatusCode != http.StatusBadGateway:
