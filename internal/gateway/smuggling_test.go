@@ -3,7 +3,6 @@ package gateway
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -152,7 +151,7 @@ func TestABrokenBodyBehindAnEarlyAnswerIsNoRequest(t *testing.T) {
 			}
 		}
 	})
-	for range 20 {
+	for range 5 {
 		c := w.dial(t)
 		c.say(chunkedPost("3\r\nabc\r\n"))
 		if resp, body, err := c.answer(http.MethodPost); err != nil || body != "ok" {
@@ -168,6 +167,46 @@ func TestABrokenBodyBehindAnEarlyAnswerIsNoRequest(t *testing.T) {
 	requests, _ := w.requests(t)
 	for _, r := range requests {
 		if strings.Contains(r.target, "smuggled") || r.target == "/web/last" {
+			t.Errorf("the instance was asked %s", r)
+		}
+	}
+}
+
+// TestABodyThatNobodyWantedIsNoRequest has an instance that refuses a body before it is sent, and keeps its connection on
+// which it still waits for it.
+func TestABodyThatNobodyWantedIsNoRequest(t *testing.T) {
+	w := newWire(t, Options{}, func(c *wireConn) {
+		for {
+			req, err := http.ReadRequest(c.in)
+			if err != nil {
+				return
+			}
+			if req.URL.Path == "/web/a" {
+				c.say("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+			}
+			body, err := io.ReadAll(req.Body)
+			if err != nil {
+				return
+			}
+			if req.URL.Path != "/web/a" {
+				c.echo(req, string(body))
+			}
+		}
+	})
+	hidden := smuggled + "\r\n\r\n"
+	for range 5 {
+		c := w.dial(t)
+		c.say(post1(fmt.Sprintf("Expect: 100-continue\r\nContent-Length: %d\r\n", len(hidden)), ""))
+		if resp, body, err := c.answer(http.MethodPost); err != nil || resp.StatusCode != http.StatusUnauthorized || body != "no" {
+			t.Fatalf("got %v %q (%v), want 401", resp, body, err)
+		}
+		c.say(hidden + lastRequest)
+		c.statuses(t) // the connection ends, or the body is read and thrown away
+		w.asksOwn(t, "victim")
+	}
+	requests, _ := w.requests(t)
+	for _, r := range requests {
+		if strings.Contains(r.target, "smuggled") || strings.Contains(r.body, "victim") {
 			t.Errorf("the instance was asked %s", r)
 		}
 	}
@@ -309,66 +348,5 @@ func TestAnAnswerBeforeItsRequestIsNobodyElses(t *testing.T) {
 			seen[early] = true
 		}
 		_ = c.Close()
-	}
-}
-
-// TestAPostIsNeverSentTwice has an instance that closes its connections while the next request is on its way.
-func TestAPostIsNeverSentTwice(t *testing.T) {
-	const posts = 200
-	var mu sync.Mutex
-	got := map[string]int{}
-	closing := make(chan net.Conn, posts)
-	w := newWire(t, Options{}, func(c *wireConn) {
-		for {
-			req, err := http.ReadRequest(c.in)
-			if err != nil {
-				return
-			}
-			body, err := io.ReadAll(req.Body)
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			got[string(body)]++
-			mu.Unlock()
-			c.echo(req, string(body))
-			closing <- c
-		}
-	})
-	c := w.dial(t)
-	answered := 0
-	for i := range posts {
-		body := fmt.Sprintf("%04d", i)
-		c.say("POST /web/a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n" + body)
-		resp, text, err := c.answer(http.MethodPost)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch {
-		case resp.StatusCode == http.StatusOK && text == "POST /web/a "+body:
-			answered++
-		case resp.StatusCode != http.StatusBadGateway:
-			t.Fatalf("post %s got %d %q", body, resp.StatusCode, text)
-		}
-		select {
-		case conn := <-closing:
-			go conn.Close() // beside the next request
-		default:
-		}
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	for body, n := range got {
-		if n != 1 {
-			t.Errorf("the instance got %s %d times", body, n)
-		}
-	}
-	s := w.settled(t)
-	if int(s.Classes["2xx"]) != answered || int(s.Classes["2xx"]+s.Classes["broken"]) != posts {
-		t.Errorf("counted %v, answered %d of %d", s.Classes, answered, posts)
-	}
-	// Nobody can know what became of a post that was written when the instance closed, so some may fail.
-	if answered < posts/4 {
-		t.Errorf("%d of %d posts were answered", answered, posts)
 	}
 }

@@ -90,10 +90,11 @@ func (c *wireConn) reset() {
 // echo answers one request with what is its own.
 func (c *wireConn) echo(req *http.Request, body string) {
 	text := fmt.Sprintf("%s %s %s", req.Method, req.RequestURI, body)
-	c.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(text)))
-	if req.Method != http.MethodHead {
-		c.say(text)
+	head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(text))
+	if req.Method == http.MethodHead {
+		text = ""
 	}
+	c.say(head + text)
 }
 
 // echoes answers every request of a connection so.
