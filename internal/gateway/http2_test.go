@@ -51,7 +51,7 @@ func overHTTP2(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, f
 	}
 }
 
-func newFront(t *testing.T, opts Options, roots *x509.CertPool) front {
+func newFront(t testing.TB, opts Options, roots *x509.CertPool) front {
 	t.Helper()
 	f := front{g: newTestGateway(t, opts)}
 	var d net.Dialer
@@ -560,6 +560,41 @@ func TestProtocolsOfAListener(t *testing.T) {
 			_ = resp.Body.Close()
 			if resp.Proto != test.want {
 				t.Errorf("it speaks %s, want %q", resp.Proto, test.want)
+			}
+		})
+	}
+}
+
+// BenchmarkProtocols has clients that speak to one gateway in different ways, and says how much of HTTP/1.1 in clear text
+// each carries. The clients' part of the work is in it.
+func BenchmarkProtocols(b *testing.B) {
+	certificates, roots := testCertificates(b)
+	endpoint := instance(b, answerWith("hello"))
+	var baseline float64
+	for _, test := range []struct {
+		name  string
+		opts  Options
+		roots *x509.CertPool
+		ask   func(*http.Protocols)
+	}{
+		{"http1", Options{}, nil, func(p *http.Protocols) { p.SetHTTP1(true) }},
+		{"h2c", Options{H2C: true}, nil, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }},
+		{"http1-tls", Options{Certificates: certificates}, roots, func(p *http.Protocols) { p.SetHTTP1(true) }},
+		{"http2-tls", Options{Certificates: certificates}, roots, func(p *http.Protocols) { p.SetHTTP2(true) }},
+	} {
+		f := newFront(b, test.opts, test.roots)
+		mustApply(b, f.g, testRoute(1, weight(0), func(r *release.Route) { r.Stable = target("web-1", endpoint) }))
+		transport := f.client.Transport.(*http.Transport)
+		transport.MaxIdleConnsPerHost = 64
+		transport.Protocols = new(http.Protocols)
+		test.ask(transport.Protocols)
+		b.Run(test.name, func(b *testing.B) {
+			rate := loadBy(b, f.client, f.base+"/web")
+			if test.name == "http1" {
+				baseline = rate
+			}
+			if baseline > 0 {
+				b.ReportMetric(rate/baseline, "of_http1")
 			}
 		})
 	}
