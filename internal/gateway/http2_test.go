@@ -478,9 +478,9 @@ func TestHTTP2ClientsThatHoldAConnectionAreLetGo(t *testing.T) {
 		}, silence + answer},
 		{"deaf", func(_ net.Conn, fr *http2.Framer) {
 			for fr.WriteWindowUpdate(0, 1) == nil {
-				pass(time.Second)
+				pass(7 * time.Second) // and so it notices 3 s after the bound
 			}
-		}, unread},
+		}, unread + 3*time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -562,6 +562,38 @@ func TestProtocolsOfAListener(t *testing.T) {
 				t.Errorf("it speaks %s, want %q", resp.Proto, test.want)
 			}
 		})
+	}
+}
+
+// TestNoTunnelOfHTTP2 asks for the upgrade by which requests have been smuggled past proxies.
+func TestNoTunnelOfHTTP2(t *testing.T) {
+	heads := make(chan http.Header, 1)
+	for _, upgrade := range []string{"h2c", "H2C", "websocket, h2c"} {
+		f := newFront(t, Options{H2C: true}, nil)
+		mustApply(t, f.g, testRoute(1, weight(0), func(r *release.Route) {
+			r.Stable = target("web-1", rawInstance(t, func(conn net.Conn) {
+				req, err := http.ReadRequest(bufio.NewReader(conn))
+				if err != nil {
+					return
+				}
+				heads <- req.Header
+				answer := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+				if req.Header.Get("Upgrade") != "" {
+					answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + req.Header.Get("Upgrade") + "\r\n\r\n"
+				}
+				_, _ = io.WriteString(conn, answer)
+			}))
+		}))
+		conn := f.dial()
+		t.Cleanup(func() { _ = conn.Close() })
+		_, _ = io.WriteString(conn, "GET /web HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: "+upgrade+"\r\nHTTP2-Settings: AAMAAABk\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in := <-heads; resp.StatusCode != http.StatusOK || len(in["Upgrade"])+len(in["Http2-Settings"])+len(in["Connection"]) > 0 {
+			t.Errorf("%s: the client got %s, the instance %v", upgrade, resp.Status, in)
+		}
 	}
 }
 
