@@ -57,7 +57,10 @@ func BenchmarkGateway(b *testing.B) {
 func load(b *testing.B, url string) float64 {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport}
+	return loadBy(b, &http.Client{Transport: transport}, url)
+}
+
+func loadBy(b *testing.B, client *http.Client, url string) float64 {
 	b.SetParallelism(16)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

@@ -19,7 +19,7 @@ import (
 )
 
 // testCertificates is one certificate for shop.example, and who trusts it.
-func testCertificates(t *testing.T) (*Certificates, *x509.CertPool) {
+func testCertificates(t testing.TB) (*Certificates, *x509.CertPool) {
 	t.Helper()
 	pair := writePair(t, t.TempDir(), "shop", time.Hour, "shop.example")
 	c, err := OpenCertificates([]KeyPair{pair}, "", nil)
@@ -32,7 +32,7 @@ func testCertificates(t *testing.T) (*Certificates, *x509.CertPool) {
 }
 
 // writePair makes a self-signed certificate that is good for a while.
-func writePair(t *testing.T, dir, name string, ends time.Duration, hosts ...string) KeyPair {
+func writePair(t testing.TB, dir, name string, ends time.Duration, hosts ...string) KeyPair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -71,6 +71,11 @@ func (g *Gateway) wellFormed(next http.Handler) http.Handler {
 				return
 			}
 			delete(req.Header, "Host") // it is req.Host, and that once
+		} else if upgrades := req.Header["Upgrade"]; len(upgrades) > 0 && httpguts.HeaderValuesContainsToken(upgrades, "h2c") {
+			// An instance that agreed would be at the end of a tunnel of requests that no route has seen. RFC 9113, 3.1,
+			// has taken this upgrade back, and a request whose upgrade is not heeded is a request like others.
+			delete(req.Header, "Upgrade")
+			delete(req.Header, "Http2-Settings")
 		}
 		next.ServeHTTP(w, req)
 	})

@@ -51,7 +51,7 @@ func overHTTP2(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, f
 	}
 }
 
-func newFront(t *testing.T, opts Options, roots *x509.CertPool) front {
+func newFront(t testing.TB, opts Options, roots *x509.CertPool) front {
 	t.Helper()
 	f := front{g: newTestGateway(t, opts)}
 	var d net.Dialer
@@ -478,9 +478,9 @@ func TestHTTP2ClientsThatHoldAConnectionAreLetGo(t *testing.T) {
 		}, silence + answer},
 		{"deaf", func(_ net.Conn, fr *http2.Framer) {
 			for fr.WriteWindowUpdate(0, 1) == nil {
-				pass(time.Second)
+				pass(7 * time.Second) // and so it notices 3 s after the bound
 			}
-		}, unread},
+		}, unread + 3*time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -560,6 +560,73 @@ func TestProtocolsOfAListener(t *testing.T) {
 			_ = resp.Body.Close()
 			if resp.Proto != test.want {
 				t.Errorf("it speaks %s, want %q", resp.Proto, test.want)
+			}
+		})
+	}
+}
+
+// TestNoTunnelOfHTTP2 asks for the upgrade by which requests have been smuggled past proxies.
+func TestNoTunnelOfHTTP2(t *testing.T) {
+	heads := make(chan http.Header, 1)
+	for _, upgrade := range []string{"h2c", "H2C", "websocket, h2c"} {
+		f := newFront(t, Options{H2C: true}, nil)
+		mustApply(t, f.g, testRoute(1, weight(0), func(r *release.Route) {
+			r.Stable = target("web-1", rawInstance(t, func(conn net.Conn) {
+				req, err := http.ReadRequest(bufio.NewReader(conn))
+				if err != nil {
+					return
+				}
+				heads <- req.Header
+				answer := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+				if req.Header.Get("Upgrade") != "" {
+					answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + req.Header.Get("Upgrade") + "\r\n\r\n"
+				}
+				_, _ = io.WriteString(conn, answer)
+			}))
+		}))
+		conn := f.dial()
+		t.Cleanup(func() { _ = conn.Close() })
+		_, _ = io.WriteString(conn, "GET /web HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: "+upgrade+"\r\nHTTP2-Settings: AAMAAABk\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in := <-heads; resp.StatusCode != http.StatusOK || len(in["Upgrade"])+len(in["Http2-Settings"])+len(in["Connection"]) > 0 {
+			t.Errorf("%s: the client got %s, the instance %v", upgrade, resp.Status, in)
+		}
+	}
+}
+
+// BenchmarkProtocols has clients that speak to one gateway in different ways, and says how much of HTTP/1.1 in clear text
+// each carries. The clients' part of the work is in it.
+func BenchmarkProtocols(b *testing.B) {
+	certificates, roots := testCertificates(b)
+	endpoint := instance(b, answerWith("hello"))
+	var baseline float64
+	for _, test := range []struct {
+		name  string
+		opts  Options
+		roots *x509.CertPool
+		ask   func(*http.Protocols)
+	}{
+		{"http1", Options{}, nil, func(p *http.Protocols) { p.SetHTTP1(true) }},
+		{"h2c", Options{H2C: true}, nil, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }},
+		{"http1-tls", Options{Certificates: certificates}, roots, func(p *http.Protocols) { p.SetHTTP1(true) }},
+		{"http2-tls", Options{Certificates: certificates}, roots, func(p *http.Protocols) { p.SetHTTP2(true) }},
+	} {
+		f := newFront(b, test.opts, test.roots)
+		mustApply(b, f.g, testRoute(1, weight(0), func(r *release.Route) { r.Stable = target("web-1", endpoint) }))
+		transport := f.client.Transport.(*http.Transport)
+		transport.MaxIdleConnsPerHost = 64
+		transport.Protocols = new(http.Protocols)
+		test.ask(transport.Protocols)
+		b.Run(test.name, func(b *testing.B) {
+			rate := loadBy(b, f.client, f.base+"/web")
+			if test.name == "http1" {
+				baseline = rate
+			}
+			if baseline > 0 {
+				b.ReportMetric(rate/baseline, "of_http1")
 			}
 		})
 	}

@@ -95,17 +95,19 @@ func (x *exchange) endSpan(class Class, age time.Duration) {
 		return
 	}
 	if x.span.IsRecording() {
-		x.span.SetAttributes(classAttr.String(class.String()), revisionAttr.String(x.to.revision.name), armAttr.String(x.arm.String()))
+		attributes := make([]attribute.KeyValue, 0, 5)
+		attributes = append(attributes, classAttr.String(class.String()), revisionAttr.String(x.to.revision.name), armAttr.String(x.arm.String()))
 		if x.status != 0 && x.status != statusAborted {
-			x.span.SetAttributes(semconv.HTTPResponseStatusCode(x.status))
+			attributes = append(attributes, semconv.HTTPResponseStatusCode(x.status))
 		}
 		if x.first > 0 {
 			x.span.AddEvent("answer", trace.WithTimestamp(x.arrived.Add(x.first)))
 		}
 		if errorType := errorTypeOf(class, x.status); errorType != "" {
-			x.span.SetAttributes(semconv.ErrorTypeKey.String(errorType))
+			attributes = append(attributes, semconv.ErrorTypeKey.String(errorType))
 			x.span.SetStatus(codes.Error, "")
 		}
+		x.span.SetAttributes(attributes...)
 	}
 	x.span.End(trace.WithTimestamp(x.arrived.Add(age)))
 }
