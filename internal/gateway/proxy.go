@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/gateway/authn"
+	"github.com/skyisland/skyisland/internal/gateway/http1"
 )
 
 const (
@@ -38,6 +40,9 @@ func (g *Gateway) newTunnels() *httputil.ReverseProxy {
 		},
 		Transport: tunnels{g},
 		ModifyResponse: func(resp *http.Response) error {
+			if err := checkTunnel(resp); err != nil {
+				return err
+			}
 			g.answered(exchangeOf(resp.Request.Context()), resp, resp.Request.Header)
 			return nil
 		},
@@ -150,8 +155,19 @@ func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, x *exchange) {
 // what would go through such a tunnel are requests that no rule has seen.
 func wantsTunnel(req *http.Request) bool {
 	upgrade := req.Header["Upgrade"]
-	return len(upgrade) == 1 && req.ProtoMajor == 1 && httpguts.HeaderValuesContainsToken(req.Header["Connection"], "Upgrade") &&
+	return len(upgrade) == 1 && req.ProtoMajor == 1 && !hasBody(req) && httpguts.HeaderValuesContainsToken(req.Header["Connection"], "Upgrade") &&
 		!httpguts.HeaderValuesContainsToken(upgrade, "h2c")
+}
+
+// checkTunnel refuses an answer that is none, or that begins a protocol nobody asked for.
+func checkTunnel(resp *http.Response) error {
+	if resp.StatusCode < http.StatusContinue {
+		return fmt.Errorf("%w: status %d", http1.ErrMalformed, resp.StatusCode)
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols && !strings.EqualFold(resp.Header.Get("Upgrade"), resp.Request.Header.Get("Upgrade")) {
+		return fmt.Errorf("%w: a protocol that nobody asked for", http1.ErrMalformed)
+	}
+	return nil
 }
 
 // answered sees the head of an instance's answer to a request with the header sent, before the client does.

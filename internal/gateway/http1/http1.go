@@ -78,7 +78,9 @@ type Call struct {
 }
 
 // Do sends a request and returns its answer, whose body has to be read to its end or closed. The request's Header is
-// sent as it is, but for what frames a message; its URL's path and query and its Host are what the instance is asked for.
+// sent as it is, but for what frames a message. It is asked for at its Host, and for its RequestURI where that is a path:
+// net/url would write some of them in another way, and the instance would see another path than was asked for. Otherwise
+// for its URL's path and query.
 //
 // A request that was not begun on a kept connection goes out on another one, whatever its method. One that was begun and
 // not answered at all is sent again only if it is safe to: its method is idempotent and its body, if any, is in Content.

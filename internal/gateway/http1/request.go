@@ -29,7 +29,11 @@ func writeHead(w *bufio.Writer, req *http.Request, content []byte, address strin
 	if host == "" {
 		host = address
 	}
-	put(req.Method, " ", req.URL.RequestURI(), " HTTP/1.1\r\nHost: ", host, "\r\n")
+	target := req.RequestURI
+	if !strings.HasPrefix(target, "/") {
+		target = req.URL.RequestURI()
+	}
+	put(req.Method, " ", target, " HTTP/1.1\r\nHost: ", host, "\r\n")
 	for name, values := range req.Header {
 		if frames(name) {
 			continue
