@@ -25,6 +25,8 @@ type answer struct {
 	took     time.Duration
 	status   int
 	revision string
+	// instance is what the instance called itself; "" where it has no name.
+	instance string
 	err      error
 }
 
@@ -85,6 +87,7 @@ func (c *caller) exchange(a *answer) error {
 
 var (
 	revisionField = []byte("X-Skyisland-Revision")
+	instanceField = []byte(instanceHeader)
 	lengthField   = []byte("Content-Length")
 )
 
@@ -111,6 +114,8 @@ func (c *caller) read(a *answer) error {
 		switch {
 		case bytes.EqualFold(name, revisionField):
 			a.revision = strings.TrimSpace(string(value))
+		case bytes.EqualFold(name, instanceField):
+			a.instance = strings.TrimSpace(string(value))
 		case bytes.EqualFold(name, lengthField):
 			if length, err = strconv.Atoi(strings.TrimSpace(string(value))); err != nil {
 				return err

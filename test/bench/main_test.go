@@ -15,6 +15,7 @@ var (
 	pairs      = flag.Int("pairs", 30, "how many releases and bare workflows are compared")
 	changes    = flag.Int("changes", 600, "how many times a route changes")
 	rounds     = flag.Int("rounds", 7, "how many turns each proxy gets")
+	requests   = flag.Int64("requests", 200_000, "how many requests go through one gateway while releases roll on 22 routes; the bar is 10,000,000")
 	deliveries = flag.Int("deliveries", 200, "how many webhooks are delivered")
 	presses    = flag.Int("presses", 80, "how many times somebody approves in Slack")
 	profiles   = flag.String("profiles", "", "a folder for CPU profiles of the proxies; none are written when empty")
