@@ -30,8 +30,8 @@ type answer struct {
 	err      error
 }
 
-// failed says whether a client would call it a failure.
-func (a answer) failed() bool { return a.err != nil || a.status >= http.StatusInternalServerError }
+// failed says whether a client would call it a failure. Whatever is asked for here is there.
+func (a answer) failed() bool { return a.err != nil || a.status != http.StatusOK }
 
 // caller is one keep-alive connection. It understands as much of HTTP as the answers here need, so
 // that the CPU that is measured goes to the other side of the connection.

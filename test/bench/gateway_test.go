@@ -43,6 +43,8 @@ type side struct {
 // benchGateway measures gateways, each a process of its own, without the rest of the program.
 func benchGateway(b *testing.B, r *report) {
 	b.Run("proxy", func(b *testing.B) { benchProxy(b, r) })
+	b.Run("bad", func(b *testing.B) { benchGuard(b, r) })
+	b.Run("changes", func(b *testing.B) { benchShifts(b, r) })
 	b.Run("millions", func(b *testing.B) { benchMillions(b, r) })
 }
 

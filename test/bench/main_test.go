@@ -14,6 +14,8 @@ var (
 	badRuns    = flag.Int("bad-runs", 20, "how many releases fail every request")
 	pairs      = flag.Int("pairs", 30, "how many releases and bare workflows are compared")
 	changes    = flag.Int("changes", 600, "how many times a route changes")
+	guardRuns  = flag.Int("guard-runs", 15, "how many releases a gateway cuts off by itself, for each weight, rate and fault")
+	shifts     = flag.Int("shifts", 1000, "how many times a route changes while requests that must not be sent twice and WebSockets go on")
 	rounds     = flag.Int("rounds", 7, "how many turns each proxy gets")
 	requests   = flag.Int64("requests", 200_000, "how many requests go through one gateway while releases roll on 22 routes; the bar is 10,000,000")
 	deliveries = flag.Int("deliveries", 200, "how many webhooks are delivered")
