@@ -89,6 +89,7 @@ var (
 	revisionField = []byte("X-Skyisland-Revision")
 	instanceField = []byte(instanceHeader)
 	lengthField   = []byte("Content-Length")
+	closeField    = []byte("Connection")
 )
 
 func (c *caller) read(a *answer) error {
@@ -102,7 +103,7 @@ func (c *caller) read(a *answer) error {
 	if a.status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return err
 	}
-	length := -1
+	length, last := -1, false
 	for {
 		if line, err = c.in.ReadSlice('\n'); err != nil {
 			return err
@@ -116,6 +117,8 @@ func (c *caller) read(a *answer) error {
 			a.revision = strings.TrimSpace(string(value))
 		case bytes.EqualFold(name, instanceField):
 			a.instance = strings.TrimSpace(string(value))
+		case bytes.EqualFold(name, closeField):
+			last = bytes.EqualFold(bytes.TrimSpace(value), []byte("close"))
 		case bytes.EqualFold(name, lengthField):
 			if length, err = strconv.Atoi(strings.TrimSpace(string(value))); err != nil {
 				return err
@@ -126,6 +129,9 @@ func (c *caller) read(a *answer) error {
 		return errors.New("the answer does not say its length")
 	}
 	_, err = io.CopyN(io.Discard, c.in, int64(length))
+	if last {
+		c.close()
+	}
 	return err
 }
 
