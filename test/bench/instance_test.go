@@ -50,7 +50,7 @@ func echo(w http.ResponseWriter, req *http.Request) {
 	if err != nil {
 		return // it has answered
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // the connection is over either way
 	for {
 		kind, message, err := conn.ReadMessage()
 		if err != nil || conn.WriteMessage(kind, message) != nil {

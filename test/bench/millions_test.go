@@ -363,8 +363,8 @@ func (k *books) sums() (classes map[string]int, all int64) {
 	classes = map[string]int{}
 	for _, said := range k.said {
 		for class, n := range said {
-			classes[class] += int(n) //nolint:gosec // at most as many as were sent
-			all += int64(n)          //nolint:gosec // the same
+			classes[class] += int(n)
+			all += int64(n)
 		}
 	}
 	return classes, all
