@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +35,8 @@ const (
 	// countEvery is how many releases a route may see until the gateway's counters are read: it forgets revisions once eight
 	// have come after them.
 	countEvery = 4
+	// mostAsked is how often a gateway is asked for the same.
+	mostAsked = 50
 	// memorySamples are taken over the whole run. They count once every route has seen warmReleases: from then on the gateway
 	// keeps as many revisions as it ever will.
 	memorySamples = 400
@@ -42,7 +46,7 @@ const (
 )
 
 // benchMillions sends requests through one gateway while releases roll on all of its routes, and asks for every answer: that
-// it came, from a revision that the route had, and that the gateway counted it once.
+// it came, from a revision that the route had, and that the gateway counted it once. An interrupt ends it with what there is.
 func benchMillions(b *testing.B, r *report) {
 	instances := startProcess(b, roleInstances, failsVariable+"="+strings.Repeat("0,", rollingRoutes*rollingInstances-1)+"0")
 	served := startProcess(b, roleGateway, nameVariable+"=bench", stateVariable+"="+b.TempDir())
@@ -50,7 +54,7 @@ func benchMillions(b *testing.B, r *report) {
 	require.NoError(b, err)
 	defer control.Close()
 	m := &millions{
-		process: served, control: control, plan: defaultPlan(), books: &books{control: control}, left: *requests, every: max(1, *requests/memorySamples),
+		process: served, control: control, plan: defaultPlan(), books: &books{control: control}, every: max(1, *requests/memorySamples),
 	}
 	m.bake = max(1, min(bakeRequests, *requests/(rollingRoutes*someReleases*int64(len(m.plan.Steps)))))
 	for i := range rollingRoutes {
@@ -59,11 +63,16 @@ func benchMillions(b *testing.B, r *report) {
 	var took, used time.Duration
 	for b.Loop() {
 		before, began := served.cpu(b), time.Now()
-		require.NoError(b, m.run(b.Context()))
+		ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt)
+		if err := m.run(ctx); err != nil {
+			r.note("millions: releases did not roll to the end: %v", err)
+			b.Error(err) // what was measured is still told
+		}
+		stop()
 		took, used = time.Since(began), served.cpu(b)-before
 	}
 	m.report(r, took, used, instances.tells(b, askServed))
-	b.ReportMetric(float64(*requests)/took.Seconds(), "requests/s")
+	b.ReportMetric(float64(m.sent)/took.Seconds(), "requests/s")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -80,10 +89,12 @@ type millions struct {
 	bake int64
 
 	mu sync.Mutex
-	// left is how many requests are still to be sent; below 0 when there are none. right are answers as they should be.
-	left, answered, right int64
+	// right are answers as they should be.
+	sent, answered, right int64
 	wrong                 []string
 	memory                []float64
+	// slow is how often the gateway or its disk took so long that it had to be asked again.
+	slow int
 }
 
 // run sends all requests, and returns when the last is answered and every route is back at one revision.
@@ -109,7 +120,7 @@ func (m *millions) run(ctx context.Context) error {
 			}
 			asking.Go(func() {
 				defer c.close()
-				for m.next() {
+				for ctx.Err() == nil && m.next() {
 					m.take(route, route.ask(c))
 				}
 			})
@@ -121,14 +132,32 @@ func (m *millions) run(ctx context.Context) error {
 	for range m.routes {
 		errs = append(errs, <-failed)
 	}
-	return errors.Join(append(errs, m.books.read(ctx))...)
+	// An interrupt ends the load and not the reckoning.
+	last := m.patiently(func() error { return m.books.read(context.WithoutCancel(ctx)) })
+	return errors.Join(append(errs, last)...)
+}
+
+// patiently asks again when a gateway's disk, or the gateway, took seconds, as releases do.
+func (m *millions) patiently(ask func() error) (err error) {
+	for range mostAsked {
+		if err = ask(); !errors.Is(err, gateway.ErrNotSaved) && !errors.Is(err, admin.ErrUnreachable) {
+			return err
+		}
+		m.mu.Lock()
+		m.slow++
+		m.mu.Unlock()
+	}
+	return err
 }
 
 func (m *millions) next() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.left--
-	return m.left >= 0
+	if m.sent == *requests {
+		return false
+	}
+	m.sent++
+	return true
 }
 
 // take counts an answer; wrong says what is wrong with it.
@@ -162,14 +191,14 @@ func (m *millions) report(r *report, took, used time.Duration, instances int64) 
 	for _, route := range m.routes {
 		releases, back, changes = releases+route.releases, back+route.back, changes+route.version
 	}
-	sent := *requests
+	sent := m.sent
 	r.judge("millions: requests answered by a revision of their route", "all", m.right == sent, "%d of %d, through one gateway with %d routes", m.right, sent, len(m.routes))
 	classes, all := m.books.sums()
 	r.judge("millions: requests that the gateway counted once", "all", all == sent && classes["2xx"] == int(sent) && m.books.astray == 0,
 		"%d: %s; %d without a route or a revision", all, tally(classes), m.books.astray)
 	r.judge("millions: requests that instances served", "as many", instances == sent, "%d", instances)
-	r.add("millions: meanwhile", "%d releases (%d more rolled back by a guard), %d changes of routes; %s, %.0f requests/s, %.0f µs CPU a request",
-		releases, back, changes, took.Round(time.Second), float64(sent)/took.Seconds(), us(used)/float64(sent))
+	r.add("millions: meanwhile", "%d releases (%d more rolled back by a guard), %d changes of routes, the gateway asked again %d times because it or its disk took seconds; %s, %.0f requests/s, %.0f µs CPU a request",
+		releases, back, changes, m.slow, took.Round(time.Second), float64(sent)/took.Seconds(), us(used)/float64(sent))
 	for _, wrong := range m.wrong {
 		r.note("millions, wrong: %s", wrong)
 	}
@@ -222,8 +251,10 @@ func (l *rolling) apply(ctx context.Context, m *millions, w release.Weight) erro
 		Key: l.key, Ingress: release.Ingress{Path: l.path}, Version: l.version, Stable: &stable, Weight: w, Release: l.release(),
 		Fresh: w == m.plan.Steps[0].Weight,
 	}, l.target(l.candidate))
-	_, err := m.control.Apply(ctx, []release.Route{route})
-	return err
+	return m.patiently(func() error {
+		_, err := m.control.Apply(ctx, []release.Route{route})
+		return err
+	})
 }
 
 func (l *rolling) release() string {
@@ -252,7 +283,7 @@ func (l *rolling) roll(ctx context.Context, m *millions) error {
 		}
 		l.oldest.Store(l.stable)
 		l.ended.Add(1)
-		if err := m.books.released(last, l.key); err != nil {
+		if err := m.patiently(func() error { return m.books.released(last, l.key) }); err != nil {
 			return err
 		}
 	}
@@ -278,8 +309,11 @@ func (l *rolling) ramp(ctx, last context.Context, m *millions) (good bool, err e
 		case <-l.baked:
 		case <-ctx.Done():
 		}
-		evidence, err := m.control.Evidence(last, l.release(), l.cursors, 0)
-		if err != nil {
+		var evidence gateway.Evidence
+		if err := m.patiently(func() (err error) {
+			evidence, err = m.control.Evidence(last, l.release(), l.cursors, 0)
+			return err
+		}); err != nil {
 			return false, err
 		}
 		for _, route := range evidence.Routes {
@@ -333,7 +367,7 @@ func (k *books) released(ctx context.Context, key string) error {
 	if k.since[key]++; k.since[key] < countEvery {
 		return nil
 	}
-	return k.readLocked(ctx)
+	return k.readLocked(ctx) // asked again after an error, it reads again
 }
 
 func (k *books) read(ctx context.Context) error {

@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/signal"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -56,6 +57,8 @@ type hello struct {
 
 // play is a whole process in a role. It ends with its standard input, and so with whoever started it.
 func play(role string) error {
+	// A terminal sends it to everybody; who measures decides.
+	signal.Ignore(os.Interrupt)
 	listener, err := listenLoopback()
 	if err != nil {
 		return err
