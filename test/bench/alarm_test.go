@@ -42,6 +42,7 @@ func benchAlarm(b *testing.B, r *report, world *island.Island, c client.Client) 
 	noise := startNoise(b.Context())
 	var lasts []time.Duration
 	var ways []way
+	others := 0
 	for b.Loop() {
 		for n := range *rollbacks {
 			m := island.Version(fmt.Sprintf("canary %d", n))
@@ -53,14 +54,23 @@ func benchAlarm(b *testing.B, r *report, world *island.Island, c client.Client) 
 			alarmed := time.Now()
 			under.Alarm("TooManyErrors")
 			under.WaitEnd(release.RolledBack)
+			took, alarming := readWay(b, c, under.ID, alarmed)
+			if !alarming {
+				// The evidence was faster, as it may be by chance: nothing is measured of the alarm.
+				others++
+				continue
+			}
 			lasts = append(lasts, max(0, clients.of(candidate).last.Sub(alarmed)))
-			ways = append(ways, readWay(b, c, under.ID, alarmed))
+			ways = append(ways, took)
 		}
 	}
 	clients.end()
 	p99 := quantile(lasts, 0.99)
 	r.judge("alarm to the last request of the canary, p99", "< 50 ms", p99 < alarmBar,
 		"%.0f ms (p50 %.0f ms, slowest %.0f ms; %d rollbacks at %d requests/s)", ms(p99), ms(median(lasts)), ms(quantile(lasts, 1)), len(lasts), *rate)
+	if others > 0 {
+		r.add("alarm: releases that were rolled back before it came", "%d", others)
+	}
 	r.judge("alarm: failed requests", "0", clients.failures() == 0, "%d", clients.failures())
 	r.add("alarm: until every gateway is back at stable", "%s", spread(ways, way.total))
 	for _, part := range []struct {
@@ -92,8 +102,8 @@ func spread(ways []way, of func(way) time.Duration) string {
 }
 
 // readWay reads from the release's history when each part of the rollback was done. The server, the
-// worker and this process have the same clock.
-func readWay(b *testing.B, c client.Client, id release.ID, alarmed time.Time) way {
+// worker and this process have the same clock. It was not the alarm's doing when another rollback was under way.
+func readWay(b *testing.B, c client.Client, id release.ID, alarmed time.Time) (w way, alarming bool) {
 	b.Helper()
 	var signaled, taken, decided, begun, applied time.Time
 	apply := int64(0)
@@ -126,6 +136,8 @@ func readWay(b *testing.B, c client.Client, id release.ID, alarmed time.Time) wa
 			}
 		}
 	}
-	require.False(b, applied.IsZero(), "the history of %s has no rollback by an alarm", id)
-	return way{signaled.Sub(alarmed), taken.Sub(signaled), decided.Sub(taken), begun.Sub(decided), applied.Sub(begun)}
+	if applied.IsZero() {
+		return way{}, false
+	}
+	return way{signaled.Sub(alarmed), taken.Sub(signaled), decided.Sub(taken), begun.Sub(decided), applied.Sub(begun)}, true
 }

@@ -25,11 +25,13 @@ type answer struct {
 	took     time.Duration
 	status   int
 	revision string
+	// instance is what the instance called itself; "" where it has no name.
+	instance string
 	err      error
 }
 
-// failed says whether a client would call it a failure.
-func (a answer) failed() bool { return a.err != nil || a.status >= http.StatusInternalServerError }
+// failed says whether a client would call it a failure. Whatever is asked for here is there.
+func (a answer) failed() bool { return a.err != nil || a.status != http.StatusOK }
 
 // caller is one keep-alive connection. It understands as much of HTTP as the answers here need, so
 // that the CPU that is measured goes to the other side of the connection.
@@ -85,7 +87,9 @@ func (c *caller) exchange(a *answer) error {
 
 var (
 	revisionField = []byte("X-Skyisland-Revision")
+	instanceField = []byte(instanceHeader)
 	lengthField   = []byte("Content-Length")
+	closeField    = []byte("Connection")
 )
 
 func (c *caller) read(a *answer) error {
@@ -99,7 +103,7 @@ func (c *caller) read(a *answer) error {
 	if a.status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return err
 	}
-	length := -1
+	length, last := -1, false
 	for {
 		if line, err = c.in.ReadSlice('\n'); err != nil {
 			return err
@@ -111,6 +115,10 @@ func (c *caller) read(a *answer) error {
 		switch {
 		case bytes.EqualFold(name, revisionField):
 			a.revision = strings.TrimSpace(string(value))
+		case bytes.EqualFold(name, instanceField):
+			a.instance = strings.TrimSpace(string(value))
+		case bytes.EqualFold(name, closeField):
+			last = bytes.EqualFold(bytes.TrimSpace(value), []byte("close"))
 		case bytes.EqualFold(name, lengthField):
 			if length, err = strconv.Atoi(strings.TrimSpace(string(value))); err != nil {
 				return err
@@ -121,6 +129,9 @@ func (c *caller) read(a *answer) error {
 		return errors.New("the answer does not say its length")
 	}
 	_, err = io.CopyN(io.Discard, c.in, int64(length))
+	if last {
+		c.close()
+	}
 	return err
 }
 

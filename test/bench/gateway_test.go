@@ -40,8 +40,16 @@ type side struct {
 	failed                  int
 }
 
-// benchGateway compares the gateway with a bare reverse proxy: the same backend, the same clients, in turns.
+// benchGateway measures gateways, each a process of its own, without the rest of the program.
 func benchGateway(b *testing.B, r *report) {
+	b.Run("proxy", func(b *testing.B) { benchProxy(b, r) })
+	b.Run("bad", func(b *testing.B) { benchGuard(b, r) })
+	b.Run("changes", func(b *testing.B) { benchShifts(b, r) })
+	b.Run("millions", func(b *testing.B) { benchMillions(b, r) })
+}
+
+// benchProxy compares the gateway with a bare reverse proxy: the same backend, the same clients, in turns.
+func benchProxy(b *testing.B, r *report) {
 	backend := startProcess(b, roleBackend)
 	proxy := startProcess(b, roleProxy, backendVariable+"="+backend.Addr)
 	served := startProcess(b, roleGateway, nameVariable+"=bench", stateVariable+"="+b.TempDir())

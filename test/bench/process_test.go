@@ -20,6 +20,7 @@ import (
 type process struct {
 	hello
 	role string
+	pid  int
 	in   io.WriteCloser
 	out  *bufio.Reader
 }
@@ -43,6 +44,7 @@ func startProcess(b *testing.B, role string, env ...string) *process {
 	require.NoError(b, err)
 	p.out = bufio.NewReader(out)
 	require.NoError(b, command.Start())
+	p.pid = command.Process.Pid
 	b.Cleanup(func() {
 		_ = p.in.Close()
 		_ = command.Wait()
@@ -56,11 +58,34 @@ func startProcess(b *testing.B, role string, env ...string) *process {
 // cpu is what the process has used so far.
 func (p *process) cpu(b *testing.B) time.Duration {
 	b.Helper()
-	_, err := fmt.Fprintln(p.in, "cpu")
+	return time.Duration(p.tells(b, askCPU))
+}
+
+// tells asks the process for a number.
+func (p *process) tells(b *testing.B, question string) int64 {
+	b.Helper()
+	_, err := fmt.Fprintln(p.in, question)
 	require.NoError(b, err)
 	line, err := p.out.ReadString('\n')
 	require.NoError(b, err)
-	used, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	number, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 	require.NoError(b, err)
-	return time.Duration(used)
+	return number
+}
+
+// resident is the memory of the process that is in RAM, in bytes; 0 where the system does not tell.
+func (p *process) resident() int64 {
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(content))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return pages * int64(os.Getpagesize())
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -55,4 +56,36 @@ func benchStable() map[string]release.Revision {
 func digestOf(content string) release.Digest {
 	sum := sha256.Sum256([]byte(content))
 	return release.Digest("sha256:" + hex.EncodeToString(sum[:]))
+}
+
+// defaultPlan is that of a release with the ramp and the analysis that a manifest has when it says nothing.
+func defaultPlan() release.Plan {
+	spec := benchSpec()
+	spec.Ramp.Bake, spec.Ramp.Probe = release.Duration(2*time.Minute), release.Duration(30*time.Second)
+	id := release.ID{Lane: benchLane, Number: 1}
+	return release.Foresee(id, benchRequest(time.Now().UTC()), spec)
+}
+
+// rampRoute is a route as the workflow of such a release gives it to one of so many gateways; the canary is left out at 0 %.
+// The first of a ramp is Fresh besides.
+func rampRoute(plan release.Plan, gateways int, r release.Route, candidate release.Target) release.Route {
+	r.Guard, r.Sticky, r.WarmUp = planGuard(plan, gateways), plan.Ramp.Sticky, plan.Ramp.Probe
+	r.Latency = &release.LatencyBound{Quantile: plan.Analysis.LatencyQuantile, Margin: float64(plan.Analysis.LatencyMargin)}
+	r.Salt = "salt of " + r.Release
+	if r.Weight > release.NoWeight {
+		r.Canary = &candidate
+	}
+	if r.Weight > release.NoWeight && r.Weight < release.FullWeight {
+		r.Lease = release.Duration(benchLease)
+	}
+	return r
+}
+
+// planGuard is what workflows give each gateway of a route: all of them share a half of the plan's false rollbacks.
+func planGuard(plan release.Plan, gateways int) *release.Guard {
+	config := canary.ForPlan(plan).Halved()
+	return &release.Guard{
+		FalseRollback: config.Alpha / float64(gateways), ErrorMargin: config.Streams[canary.StreamError].Margin,
+		Steps: config.Steps, Planned: release.Duration(config.Planned),
+	}
 }

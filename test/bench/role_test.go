@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/signal"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -24,6 +25,8 @@ import (
 const (
 	// roleBackend answers every request.
 	roleBackend = "backend"
+	// roleInstances is many instances in one process, see serveInstances.
+	roleInstances = "instances"
 	// roleProxy is a bare httputil.ReverseProxy, roleGateway the gateway as the program runs it.
 	roleProxy   = "proxy"
 	roleGateway = "gateway"
@@ -34,6 +37,7 @@ const (
 	backendVariable  = "SKYISLAND_BENCH_BACKEND"
 	nameVariable     = "SKYISLAND_BENCH_NAME"
 	stateVariable    = "SKYISLAND_BENCH_STATE"
+	failsVariable    = "SKYISLAND_BENCH_FAILS"
 	profileVariable  = "SKYISLAND_BENCH_PROFILE"
 	controlToken     = "bench-control"
 	answerLength     = 1024
@@ -47,10 +51,14 @@ type hello struct {
 	Addr string `json:"addr"`
 	// Admin is where a gateway is controlled.
 	Admin string `json:"admin,omitempty"`
+	// Instances are where those of [roleInstances] listen.
+	Instances []string `json:"instances,omitempty"`
 }
 
 // play is a whole process in a role. It ends with its standard input, and so with whoever started it.
 func play(role string) error {
+	// A terminal sends it to everybody; who measures decides.
+	signal.Ignore(os.Interrupt)
 	listener, err := listenLoopback()
 	if err != nil {
 		return err
@@ -64,7 +72,12 @@ func play(role string) error {
 	defer stop()
 	said := hello{Addr: listener.Addr().String()}
 	ended := make(chan error, 1)
+	served := func() int64 { return 0 }
 	switch role {
+	case roleInstances:
+		if said.Instances, served, err = serveInstances(os.Getenv(failsVariable), ended); err != nil {
+			return err
+		}
 	case roleBackend:
 		go func() { ended <- serveHTTP(listener, backend()) }()
 	case roleProxy:
@@ -87,7 +100,7 @@ func play(role string) error {
 	if err := json.NewEncoder(os.Stdout).Encode(said); err != nil {
 		return err
 	}
-	go func() { ended <- tellCPU() }()
+	go func() { ended <- tell(served) }()
 	return <-ended
 }
 
@@ -103,10 +116,21 @@ func startProfile(name string) (stop func(), err error) {
 	return pprof.StopCPUProfile, pprof.StartCPUProfile(file)
 }
 
-// tellCPU answers every line with the CPU used so far, in nanoseconds, until there are no more.
-func tellCPU() error {
+// What a process can be asked, a line each.
+const (
+	// askCPU is the CPU used so far, in nanoseconds, askServed the requests that its instances have served.
+	askCPU    = "cpu"
+	askServed = "served"
+)
+
+// tell answers every line with a number, until there are no more.
+func tell(served func() int64) error {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		if _, err := fmt.Println(int64(cpuTime())); err != nil {
+		number := int64(cpuTime())
+		if lines.Text() == askServed {
+			number = served()
+		}
+		if _, err := fmt.Println(number); err != nil {
 			return err
 		}
 	}
