@@ -7,19 +7,23 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	tree "text/template/parse"
 	"time"
 
+	"github.com/skyisland/skyisland/internal/notify"
+	"github.com/skyisland/skyisland/internal/notify/markup"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
 // Template is how an event is told.
 type Template struct {
-	// Title is one line, Lines are more of it, each a text/template over [Event].
+	// Title is one line, Lines are more of it, each a text/template over [Event]. What they bring from the event means
+	// itself in every chat; the words of a line that stand in the template itself may be formatted.
 	Title string
 	Lines []string
 }
 
-// Event is what templates see.
+// Event is what templates see. Each text is one line.
 type Event struct {
 	Kind release.EntryKind
 	// Release is tenant/application/environment/number; empty for what is about no release.
@@ -99,13 +103,63 @@ func parse(t Template) (parsed, error) {
 		if err != nil {
 			return parsed{}, err
 		}
+		for _, defined := range one.Templates() {
+			if defined.Tree != nil {
+				markOwn(defined.Root)
+			}
+		}
 		p.lines = append(p.lines, one)
 	}
 	return p, nil
 }
 
+// markOwn marks a template's own words in what it makes, so that each chat can tell them from what an event brought.
+func markOwn(node tree.Node) {
+	branch := func(b *tree.BranchNode) {
+		markOwn(b.List)
+		markOwn(b.ElseList)
+	}
+	switch node := node.(type) {
+	case *tree.ListNode:
+		if node == nil {
+			return // there is no else
+		}
+		for _, one := range node.Nodes {
+			markOwn(one)
+		}
+	case *tree.TextNode:
+		lines := strings.Split(string(node.Text), "\n")
+		for i, line := range lines {
+			if strings.TrimSpace(line) != "" {
+				lines[i] = markup.Own(line)
+			}
+		}
+		node.Text = []byte(strings.Join(lines, "\n"))
+	case *tree.IfNode:
+		branch(&node.BranchNode)
+	case *tree.RangeNode:
+		branch(&node.BranchNode)
+	case *tree.WithNode:
+		branch(&node.BranchNode)
+	}
+}
+
+// oneLine is the event with each of its texts in one line: a line break that somebody wrote would begin a line of ours.
+func (e Event) oneLine() Event {
+	for _, text := range []*string{&e.Release, &e.Tenant, &e.Application, &e.Environment, &e.Requester, &e.Message} {
+		*text = notify.OneLine(*text)
+	}
+	details := make([]string, 0, len(e.Details))
+	for _, detail := range e.Details {
+		details = append(details, notify.OneLine(detail))
+	}
+	e.Details = details
+	return e
+}
+
 // write makes the title, which is one line, and the lines.
 func (p parsed) write(event Event) (title string, lines []string, err error) {
+	event = event.oneLine()
 	text, err := execute(p.title, event)
 	if err != nil {
 		return "", nil, err
