@@ -32,7 +32,7 @@ func literal(before string, r rune, after string) string {
 			return number(r)
 		}
 	case ':':
-		if markup.Emoji(before, after) {
+		if markup.Emoji(before, after) != "" {
 			return number(r)
 		}
 	}

@@ -50,11 +50,15 @@ func wordEnds(text string) bool {
 // is not always needed.
 func Entity(after string) bool { return entity.MatchString(after) }
 
-// Emoji says whether a colon between these texts begins a picture by its name, such as :tada: or :+1:, and not the
-// minutes of a time. At the end of a text it may: what stands behind it may be a colon of ours.
-func Emoji(before, after string) bool {
-	name := emoji.FindString(after)
-	return name != "" && (before == "" || !digits.MatchString(before[len(before)-1:]+strings.TrimSuffix(name, ":")))
+// Emoji is the name by which a colon between these texts begins a picture, such as tada of :tada:, and empty for one that
+// begins none: the minutes of a time, the line of a file. At the end of a text it may begin one, because what stands
+// behind it may be a colon of ours.
+func Emoji(before, after string) string {
+	name := strings.TrimSuffix(emoji.FindString(after), ":")
+	if digits.MatchString(name) && wordEnds(before) {
+		return ""
+	}
+	return name
 }
 
 // Short is as much of a hash as people compare, and empty for what has no digits or letters.

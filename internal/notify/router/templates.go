@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -45,13 +46,6 @@ const (
 	mostText = 64 << 10
 )
 
-// usual tells what happened in the words of the release's own story.
-var usual = Template{
-	Title: `{{if .Release}}{{.Release}}: {{end}}{{.Message}}`,
-	Lines: []string{`{{range .Details}}{{.}}
-{{end}}`},
-}
-
 // templates are parsed.
 type templates map[release.EntryKind]parsed
 
@@ -60,7 +54,7 @@ type parsed struct {
 	lines []*template.Template
 }
 
-// newTemplates parses the configured templates over the usual one, and tries each with samples. The error names all that
+// newTemplates parses the configured templates over the usual ones, and tries each with samples. The error names all that
 // cannot be followed.
 func newTemplates(own map[release.EntryKind]Template) (templates, error) {
 	out := templates{}
@@ -71,12 +65,10 @@ func newTemplates(own map[release.EntryKind]Template) (templates, error) {
 		}
 	}
 	for _, kind := range Events() {
-		t := usual
+		t := usualOf(kind)
 		if mine, ok := own[kind]; ok {
+			mine.Title = cmp.Or(mine.Title, t.Title)
 			t = mine
-			if t.Title == "" {
-				t.Title = usual.Title
-			}
 		}
 		p, err := parse(t)
 		for _, event := range samples(kind) {

@@ -50,7 +50,8 @@ func literal(before string, r rune, after string) string {
 			return markup.Wide(r) // a line is a quotation also when it begins with &gt;
 		}
 	case ':':
-		if markup.Emoji(before, after) {
+		// Names of pictures are of small letters: 05:00Z: is none.
+		if name := markup.Emoji(before, after); name != "" && name == strings.ToLower(name) {
 			return markup.Wide(r)
 		}
 	}

@@ -35,7 +35,7 @@ func TestQuoted(t *testing.T) {
 		"and not where the word is cut":    {"a_b_c", 4, "a_b…"},
 		"nor beside the cut":               {"a_b_c", 3, "a…"},
 		"a quotation":                      {">> a > b", 100, "＞＞ a &gt; b"},
-		"a picture":                        {"x :tada: :+1: at 12:30:45", 100, "x ：tada: ：+1: at 12:30:45"},
+		"a picture":                        {"x :tada: :+1: at main.go:3:1 05:00:00Z: x", 100, "x ：tada: ：+1: at main.go:3:1 05:00:00Z: x"},
 		"a picture that we would end":      {"x:tada", 100, "x：tada"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +152,10 @@ func TestWhatStrangersWrite(t *testing.T) {
 	nastytest.Golden(t, "testdata/nasty-question.mrkdwn", text)
 }
 
-var quotation = regexp.MustCompile(`(?m)^&gt;`)
+var (
+	quotation = regexp.MustCompile(`(?m)^&gt;`)
+	picture   = regexp.MustCompile(`(^|[^\p{L}\p{Nd}]):[0-9a-z+_'-]+:|:[0-9]*[a-z+_'-][0-9a-z+_'-]*:`)
+)
 
 // structure is all that Slack could take for markup in a message.
 func structure(t *testing.T, n notify.Notice) string {
@@ -160,7 +163,7 @@ func structure(t *testing.T, n notify.Notice) string {
 	skeleton := func(text string) string {
 		text = quotation.ReplaceAllString(text, ">")
 		text = strings.NewReplacer("&lt;", "’", "&amp;", "’", "&gt;", "’").Replace(text)
-		return nastytest.Skeleton(text, "*~`<>&", nastytest.Emoji, nastytest.Underscore)
+		return nastytest.Skeleton(text, "*~`<>&", picture, nastytest.Underscore)
 	}
 	m := speaker().messageOf(n)
 	blocks, text := shown(m)

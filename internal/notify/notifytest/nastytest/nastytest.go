@@ -25,6 +25,7 @@ var Ordinary = []string{
 	"p99 < 500ms && error-share <= 5%",
 	"C:\\logs, /var/log/*.log and ~/notes for $5",
 	"`make check` at 12:30:45",
+	"main.go:3:1: undefined until 2026-03-05T05:00:00Z: see db:5432",
 	"修复：列车时刻表 📅 für Zoë",
 	"ann@example.com",
 }
@@ -134,7 +135,7 @@ func Skeleton(text, marks string, patterns ...*regexp.Regexp) string {
 var (
 	Begin      = regexp.MustCompile(`^\s*(#|>|[-+](\s|$)|[-=]+\s*$|(-\s*){3,}$|[0-9]+[.)](\s|$)|\t| {4})`)
 	Address    = regexp.MustCompile(`(?i)[a-z]://|\bwww\.`)
-	Emoji      = regexp.MustCompile(`(^|[^0-9]):[0-9A-Za-z+_'-]+:|:[0-9]*[A-Za-z+_'-][0-9A-Za-z+_'-]*:`)
+	Emoji      = regexp.MustCompile(`(^|[^\p{L}\p{Nd}]):[0-9A-Za-z+_'-]+:|:[0-9]*[A-Za-z+_'-][0-9A-Za-z+_'-]*:`)
 	Entity     = regexp.MustCompile(`&[#A-Za-z]`)
 	Underscore = regexp.MustCompile(`(^|[^\p{L}\p{Nd}])_|_([^\p{L}\p{Nd}]|$)`)
 )
