@@ -17,7 +17,7 @@ func literal(before string, r rune, after string) string {
 	switch r {
 	case '<':
 		return markup.Wide(r)
-	case '*', '~', '`', '[', ']', '\\', '$':
+	case '*', '~', '`', '[', ']', '\\', '$', '@':
 		return number(r)
 	case '(':
 		if strings.HasSuffix(before, "]") {

@@ -29,7 +29,7 @@ func structure(t *testing.T, n notify.Notice) string {
 		for _, e := range c.Elements {
 			out = append(out, e.Tag)
 			if e.Text != nil {
-				out = append(out, e.Text.Tag, nastytest.Skeleton(numbered.ReplaceAllString(e.Text.Content, "’"), "*~`<[]\\$",
+				out = append(out, e.Text.Tag, nastytest.Skeleton(numbered.ReplaceAllString(e.Text.Content, "’"), "*~`<[]\\$@",
 					nastytest.Begin, nastytest.Address, nastytest.Entity, nastytest.Emoji, nastytest.Underscore))
 				if len(e.Text.Content) > mostText {
 					t.Errorf("a text of %d bytes", len(e.Text.Content))
@@ -45,7 +45,7 @@ func structure(t *testing.T, n notify.Notice) string {
 			}
 		}
 	}
-	return strings.Join(append(out, nastytest.Skeleton(numbered.ReplaceAllString(writer.Standing(closed), "’"), "*~`<[]\\$")), "\n--\n")
+	return strings.Join(append(out, nastytest.Skeleton(numbered.ReplaceAllString(writer.Standing(closed), "’"), "*~`<[]\\$@")), "\n--\n")
 }
 
 func FuzzStrangersChangeNoStructure(f *testing.F) {

@@ -10,12 +10,13 @@ import (
 // Wide is the full-width form of a printable character of ASCII: it looks alike, and no markup knows it.
 func Wide(r rune) string { return string(r - '!' + '！') }
 
-// Opens says whether a character would begin a heading, a quotation, a list or a rule if its text begins a line.
+// Opens says whether a character would begin a heading, a quotation, a list, a definition or a rule if its text begins a
+// line.
 func Opens(before string, r rune, after string) bool {
 	switch r {
 	case '#', '>', '=':
 		return strings.Trim(before, string(r)) == ""
-	case '-', '+':
+	case '-', '+', ':':
 		return before == "" && (after == "" || after[0] == ' ' || strings.Trim(after, "- ") == "")
 	case '.', ')':
 		return before != "" && len(before) < 10 && strings.Trim(before, "0123456789") == "" && (after == "" || after[0] == ' ')

@@ -18,8 +18,8 @@ const (
 	ownEnds   = "\uFDD1"
 )
 
-// Own marks a part of a [notify.Notice]'s line as the words of whoever wrote its template. What is not marked anybody can have
-// written.
+// Own marks a part of a [notify.Notice]'s line as the words of whoever wrote its template. What is not marked anybody can
+// have written.
 func Own(text string) string { return ownBegins + text + ownEnds }
 
 // Markup is how one chat is written to.
@@ -71,8 +71,8 @@ func (m Markup) end(text string, read, written int) int {
 	return written
 }
 
-// Line is a [notify.Notice]'s line of at most so much size. A template's own words come first when there is not room for all, so
-// that whatever they open they also close; a line whose own words are too long by themselves is quoted whole.
+// Line is a [notify.Notice]'s line of at most so much size. A template's own words come first when there is not room for
+// all, so that whatever they open they also close; a line whose own words are too long by themselves is quoted whole.
 func (m Markup) Line(line string, most int) string {
 	parts := split(line)
 	left := most

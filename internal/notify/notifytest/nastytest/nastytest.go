@@ -52,7 +52,7 @@ var Nasty = []string{
 	"<b>bold</b> <font color=red>red</font> <a href='https://evil.example'>x</a> <!-- x --> <script>alert(1)</script>",
 	"<text_tag color='green'>approved</text_tag> <!date^0^{date}|x> <img src=x onerror=alert(1)>",
 	// beginnings of a line
-	"# heading", "###### heading", "#heading", "> quotation", ">>> quotation", "- item", "+ item", "* item", "1. item", "12) item",
+	"# heading", "###### heading", "#heading", "> quotation", ">>> quotation", "- item", "+ item", "* item", "1. item", "12) item", ": definition", ":",
 	"---", "***", "___", "- - -", "* * *", "===", "=", "-", "```sh", "~~~", "    code", "\tcode", "| a | b |", "| --- | --- |",
 	// line breaks
 	"a\n# heading\n> quotation\n- item\n\n---\n1. item\r\n\tcode\u2028b\u2029c\u0085d\ve\ff",
@@ -133,7 +133,7 @@ func Skeleton(text, marks string, patterns ...*regexp.Regexp) string {
 
 // Patterns of what chats make blocks, links, pictures, characters and emphasis of.
 var (
-	Begin      = regexp.MustCompile(`^\s*(#|>|[-+](\s|$)|[-=]+\s*$|(-\s*){3,}$|[0-9]+[.)](\s|$)|\t| {4})`)
+	Begin      = regexp.MustCompile(`^\s*(#|>|[-+:](\s|$)|[-=]+\s*$|(-\s*){3,}$|[0-9]+[.)](\s|$)|\t| {4})`)
 	Address    = regexp.MustCompile(`(?i)[a-z]://|\bwww\.`)
 	Emoji      = regexp.MustCompile(`(^|[^\p{L}\p{Nd}]):[0-9A-Za-z+_'-]+:|:[0-9]*[A-Za-z+_'-][0-9A-Za-z+_'-]*:`)
 	Entity     = regexp.MustCompile(`&[#A-Za-z]`)
