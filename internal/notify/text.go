@@ -15,9 +15,12 @@ func OneLine(text string) string {
 			return r
 		case unicode.IsSpace(r):
 			return ' '
-		case r == utf8.RuneError, unicode.In(r, unicode.C, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point):
+		case r == utf8.RuneError, unicode.In(r, hidden...):
 			return -1
 		}
 		return r
 	}, text))
 }
+
+// hidden are characters that show nothing. Those that nobody has assigned yet are kept: a younger system may show them.
+var hidden = []*unicode.RangeTable{unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point}

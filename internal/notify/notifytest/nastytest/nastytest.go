@@ -119,7 +119,7 @@ func Skeleton(text, marks string, patterns ...*regexp.Regexp) string {
 	var out strings.Builder
 	for line := range strings.SplitSeq(text, "\n") {
 		for _, r := range line {
-			if strings.ContainsRune(marks, r) || unicode.Is(unicode.C, r) {
+			if strings.ContainsRune(marks, r) || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Noncharacter_Code_Point) {
 				out.WriteRune(r)
 			}
 		}
