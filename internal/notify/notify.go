@@ -7,10 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -37,20 +34,6 @@ func (s Severity) Mark() string {
 	}
 }
 
-// OneLine is a text as one line without what a terminal or a chat would act on by itself: control characters and those
-// that turn the direction of writing.
-func OneLine(text string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError:
-			return -1
-		}
-		return r
-	}, text))
-}
-
 // Notice is one thing people are told.
 type Notice struct {
 	// ID names it for ever: the same notice twice is one message.
@@ -59,7 +42,8 @@ type Notice struct {
 	Release  release.ID        `json:"release"`
 	Kind     release.EntryKind `json:"kind"`
 	Severity Severity          `json:"severity"`
-	// Title is one line of plain text, Lines are more of it.
+	// Title is one line of plain text, Lines are more of it. Anybody can have written them, but for what package markup
+	// marks as our own in a line: a channel writes all of it through its markup.
 	Title string   `json:"title"`
 	Lines []string `json:"lines,omitempty"`
 	// Link is where to see more; empty when nobody said where that is.

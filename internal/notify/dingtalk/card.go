@@ -99,7 +99,7 @@ func (c *Channel) sendCards(ctx context.Context, to space, thread notify.Thread,
 func (c *Channel) sendQuestion(ctx context.Context, to space, thread notify.Thread, n notify.Notice) (string, error) {
 	q := questionOf(n, to)
 	params := askParams(*n.Ask)
-	params[varTitle], params[varQuestion] = markdown.Title(n), q.String()
+	params[varTitle], params[varQuestion] = writer.Title(n), q.String()
 	params[varLink], params[varAnswer] = address(n.Link), address(n.Answer)
 	track := q.track()
 	if thread.Ask != receiptPrefix+track {
@@ -124,11 +124,11 @@ func (c *Channel) sendPlain(ctx context.Context, to space, notices []notify.Noti
 	}
 	params := map[string]string{varOpen: "false", varStatus: "", varQuestion: "", varAnswer: "", varReply: ""}
 	first := notices[0]
-	params[varTitle], params[varLink] = markdown.Title(first), address(first.Link)
-	params[varBody] = markdown.Body(first, mostCardText)
+	params[varTitle], params[varLink] = writer.Title(first), address(first.Link)
+	params[varBody] = writer.Body(first, mostCardText)
 	if len(notices) > 1 {
-		params[varTitle] = fmt.Sprintf("%s, and %d more", markdown.Title(first), len(notices)-1)
-		params[varBody] = markdown.Notices(notices, mostText)
+		params[varTitle] = fmt.Sprintf("%s, and %d more", writer.Title(first), len(notices)-1)
+		params[varBody] = writer.Notices(notices, mostText)
 	}
 	track := nameOf(names...)
 	return receiptPrefix + track, c.create(ctx, to, track, params)
@@ -137,8 +137,8 @@ func (c *Channel) sendPlain(ctx context.Context, to space, notices []notify.Noti
 // askParams are the variables that show how a question stands. DingTalk takes strings only.
 func askParams(ask release.Ask) map[string]string {
 	open := strconv.FormatBool(ask.Closed == "")
-	body := markdown.Body(notify.Notice{Ask: &ask}, mostCardText)
-	return map[string]string{varBody: body, varStatus: markdown.Standing(ask), varOpen: open, varReply: ""}
+	body := writer.Body(notify.Notice{Ask: &ask}, mostCardText)
+	return map[string]string{varBody: body, varStatus: writer.Standing(ask), varOpen: open, varReply: ""}
 }
 
 // address is an address for a button that opens it, empty for what is none.
@@ -190,7 +190,7 @@ func (c *Channel) create(ctx context.Context, to space, track string, params map
 	}
 	for _, one := range got.Result.Delivered {
 		if !one.Success {
-			return fmt.Errorf("deliver card: %s; is the robot in the group, or the person in the organisation? %w", markdown.Text(one.Message, 300), notify.ErrRefused)
+			return fmt.Errorf("deliver card: %s; is the robot in the group, or the person in the organisation? %w", markdown.Plain(one.Message, 300), notify.ErrRefused)
 		}
 	}
 	return nil

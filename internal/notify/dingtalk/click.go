@@ -121,6 +121,6 @@ func update(everybody map[string]string, person string) any {
 	return map[string]any{"response": map[string]any{
 		"cardUpdateOptions": map[string]bool{"updateCardDataByKey": true, "updatePrivateDataByKey": true},
 		"cardData":          cardData{Params: everybody},
-		"userPrivateData":   cardData{Params: map[string]string{varReply: person}},
+		"userPrivateData":   cardData{Params: map[string]string{varReply: said(person)}},
 	}}
 }

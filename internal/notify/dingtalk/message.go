@@ -85,7 +85,7 @@ func (c *Channel) obey(ctx context.Context, m message, proven bool) string {
 			"Answer on the card or by the link of the question, or use the command line."
 	}
 	word.ID, word.Source, word.At = "dingtalk:message:"+m.ID, source, c.options.Now()
-	word.User, word.Called = m.StaffID, markdown.Text(m.Nick, mostName)
+	word.User, word.Called = m.StaffID, markdown.Plain(m.Nick, mostName)
 	reply, err := c.options.Desk.Tell(ctx, word)
 	if err != nil {
 		c.options.Log.ErrorContext(ctx, "a command in dingtalk was not taken", "what", word.What, "about", word.About, "error", err)
@@ -102,11 +102,11 @@ func (c *Channel) reply(ctx context.Context, m message, text string) error {
 	if m.Expires > 0 && c.options.Now().After(time.UnixMilli(m.Expires)) {
 		return errors.New("the conversation's address has expired")
 	}
-	said := map[string]any{"msgtype": "text", "text": map[string]string{"content": markdown.Cut(text, mostReply)}}
+	message := map[string]any{"msgtype": "text", "text": map[string]string{"content": clean(text)}}
 	if m.StaffID != "" {
-		said["at"] = map[string]any{"atUserIds": []string{m.StaffID}, "isAtAll": false}
+		message["at"] = map[string]any{"atUserIds": []string{m.StaffID}, "isAtAll": false}
 	}
-	body, err := webhook.Encode(said)
+	body, err := webhook.Encode(message)
 	if err != nil {
 		return err
 	}
@@ -137,5 +137,5 @@ func (c *Channel) checkSession(session string) error {
 	if to.Scheme == "https" && to.Port() == "" && strings.HasSuffix(strings.ToLower(to.Hostname()), ".dingtalk.com") {
 		return nil
 	}
-	return fmt.Errorf("the conversation's address is at %s, which is not DingTalk", markdown.Text(to.Host, mostName))
+	return fmt.Errorf("the conversation's address is at %s, which is not DingTalk", markdown.Plain(to.Host, mostName))
 }

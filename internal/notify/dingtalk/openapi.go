@@ -43,7 +43,7 @@ type apiError struct {
 }
 
 func (e *apiError) Error() string {
-	return fmt.Sprintf("status %d, %s: %s", e.Status, markdown.Text(e.Code, 100), markdown.Text(e.Message, 300))
+	return fmt.Sprintf("status %d, %s: %s", e.Status, markdown.Plain(e.Code, 100), markdown.Plain(e.Message, 300))
 }
 
 // call asks for one thing; the answer is put into out, unless that is nil.

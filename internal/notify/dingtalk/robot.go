@@ -98,20 +98,20 @@ func (c *Channel) sendByRobot(ctx context.Context, name string, notices []notify
 // messageOf is a card with buttons for one question, and otherwise markdown.
 func messageOf(notices []notify.Notice) robotMessage {
 	first := notices[0]
-	title := markdown.Title(first)
+	title := writer.Title(first)
 	if len(notices) > 1 {
 		title = fmt.Sprintf("%s, and %d more", title, len(notices)-1)
-		return robotMessage{Type: "markdown", Markdown: &markdownMessage{Title: title, Text: markdown.Notices(notices, mostText)}}
+		return robotMessage{Type: "markdown", Markdown: &markdownMessage{Title: title, Text: writer.Notices(notices, mostText)}}
 	}
 	open := first.Ask != nil && first.Ask.Closed == ""
 	if !open || markdown.Link("", first.Answer) == "" {
-		return robotMessage{Type: "markdown", Markdown: &markdownMessage{Title: title, Text: markdown.Notices(notices, mostText)}}
+		return robotMessage{Type: "markdown", Markdown: &markdownMessage{Title: title, Text: writer.Notices(notices, mostText)}}
 	}
 	buttons := []button{{Title: "Answer", URL: first.Answer}}
 	if markdown.Link("", first.Link) != "" {
 		buttons = append(buttons, button{Title: "See more", URL: first.Link})
 	}
-	text := "**" + title + "**\n\n" + markdown.Body(first, mostText)
+	text := "**" + title + "**\n\n" + writer.Body(first, mostText)
 	return robotMessage{Type: "actionCard", ActionCard: &actionCard{Title: title, Text: text, Orientation: "1", Buttons: buttons}}
 }
 

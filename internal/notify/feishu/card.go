@@ -65,14 +65,14 @@ func cardOf(notices []notify.Notice, most int) card {
 	first := notices[0]
 	c := card{
 		Config: map[string]bool{"wide_screen_mode": true},
-		Header: header{Title: text{Tag: "plain_text", Content: markdown.Title(first)}, Template: colour(notices)},
+		Header: header{Title: text{Tag: "plain_text", Content: markdown.PlainTitle(first)}, Template: colour(notices)},
 	}
 	if len(notices) > 1 {
-		c.Header.Title.Content = fmt.Sprintf("%s, and %d more", markdown.Title(first), len(notices)-1)
-		c.Elements = []element{{Tag: "div", Text: &text{Tag: "lark_md", Content: markdown.Notices(notices, most)}}}
+		c.Header.Title.Content = fmt.Sprintf("%s, and %d more", markdown.PlainTitle(first), len(notices)-1)
+		c.Elements = []element{{Tag: "div", Text: &text{Tag: "lark_md", Content: writer.Notices(notices, most)}}}
 		return c
 	}
-	if body := markdown.Body(first, most); body != "" {
+	if body := writer.Body(first, most); body != "" {
 		c.Elements = append(c.Elements, element{Tag: "div", Text: &text{Tag: "lark_md", Content: body}})
 	}
 	var buttons []button
@@ -90,7 +90,7 @@ func cardOf(notices []notify.Notice, most int) card {
 	}
 	if len(c.Elements) == 0 {
 		// A card without elements is not shown.
-		c.Elements = []element{{Tag: "div", Text: &text{Tag: "lark_md", Content: markdown.Text(first.Release.String(), mostText)}}}
+		c.Elements = []element{{Tag: "div", Text: &text{Tag: "lark_md", Content: writer.Quote(first.Release.String(), mostText)}}}
 	}
 	return c
 }

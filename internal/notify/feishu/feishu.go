@@ -186,7 +186,7 @@ func (b *bot) judge(answer webhook.Answer, now time.Time) error {
 	case *code == 0:
 		return nil
 	}
-	failed := fmt.Errorf("code %d: %s", *code, strings.ReplaceAll(markdown.Text(said.Message, 300), b.address, "[redacted]"))
+	failed := fmt.Errorf("code %d: %s", *code, strings.ReplaceAll(markdown.Plain(said.Message, 300), b.address, "[redacted]"))
 	switch {
 	case slices.Contains(tooOften, *code), strings.Contains(strings.ToLower(said.Message), "too many request"):
 		return b.later(failed, now)

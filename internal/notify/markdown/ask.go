@@ -1,10 +1,12 @@
 package markdown
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/skyisland/skyisland/internal/notify/markup"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -13,11 +15,11 @@ const mostListed = 10
 
 // Ask is what people have to know before they answer, a line each: who asks, what changes and where, what it may
 // cost, what is known so far, and which plan it is. It ends with how the question stands.
-func Ask(a release.Ask) []string {
+func (w Writer) Ask(a release.Ask) []string {
 	lines := []string{
-		fmt.Sprintf("**Asked by** %s, before the %s, in %s", person(a.Requester), a.Point, Text(strings.Join(a.Units, ", "), mostTitle)),
+		fmt.Sprintf("**Asked by** %s, before the %s, in %s", w.person(a.Requester), w.Quote(string(a.Point), 20), w.Quote(strings.Join(a.Units, ", "), mostTitle)),
 	}
-	lines = append(lines, changes(a)...)
+	lines = append(lines, w.changes(a)...)
 	if len(a.Steps) > 0 {
 		lines = append(lines, "**Steps** "+listed(a.Steps, " → ", func(s release.Step) string { return s.Weight.String() + " for " + s.Bake.String() }))
 	}
@@ -25,29 +27,29 @@ func Ask(a release.Ask) []string {
 		lines = append(lines, "**Exposure** "+e.String())
 	}
 	if len(a.Pressure) > 0 {
-		lines = append(lines, "**Pressure** "+listed(a.Pressure, "; ", func(s string) string { return Text(s, mostLine) }))
+		lines = append(lines, "**Pressure** "+listed(a.Pressure, "; ", func(s string) string { return w.Quote(s, mostLine) }))
 	}
 	if e := a.Evidence; e != nil {
 		lines = append(lines, fmt.Sprintf("**Evidence** %s: %s (canary %d requests, %d bad; stable %d, %d)",
-			e.Verdict, Text(e.Sentence, mostLine), e.CanaryRequests, e.CanaryBad, e.StableRequests, e.StableBad))
+			w.Quote(string(e.Verdict), 20), w.Quote(e.Sentence, mostLine), e.CanaryRequests, e.CanaryBad, e.StableRequests, e.StableBad))
 	}
-	lines = append(lines, "**Plan** "+short(a.PlanHash))
+	lines = append(lines, "**Plan** "+markup.Short(a.PlanHash))
 	for _, answer := range a.Answers {
-		line := "**Approved by** " + person(answer.By)
+		line := "**Approved by** " + w.person(answer.By)
 		if answer.Comment != "" {
-			line += ": " + Text(answer.Comment, mostLine)
+			line += ": " + w.Quote(answer.Comment, mostLine)
 		}
 		lines = append(lines, line)
 	}
-	return append(lines, "**"+Standing(a)+"**")
+	return append(lines, "**"+w.Standing(a)+"**")
 }
 
-func changes(a release.Ask) (lines []string) {
+func (w Writer) changes(a release.Ask) (lines []string) {
 	if len(a.Commits) == 0 {
-		lines = append(lines, "**Commit** "+short(a.Commit))
+		lines = append(lines, "**Commit** "+markup.Short(a.Commit))
 	} else {
 		lines = append(lines, "**Commits** "+listed(a.Commits, "; ", func(c release.Commit) string {
-			return short(c.ID) + " " + Text(c.Subject, mostTitle) + " (" + Text(c.Author, 60) + ")"
+			return markup.Short(c.ID) + " " + w.Quote(c.Subject, mostTitle) + " (" + w.Quote(c.Author, 60) + ")"
 		}))
 	}
 	return append(lines, "**Changes** "+listed(a.Changes, "; ", func(c release.Change) string {
@@ -55,14 +57,14 @@ func changes(a release.Ask) (lines []string) {
 		if from == "" {
 			from = "nothing"
 		}
-		return fmt.Sprintf("%s: %s → %s (%s)", Text(c.Component, 80), Text(from, 80), Text(c.To, 80), short(c.Artifact.Hex()))
+		return fmt.Sprintf("%s: %s → %s (%s)", w.Quote(c.Component, 80), w.Quote(from, 80), w.Quote(c.To, 80), markup.Short(c.Artifact.Hex()))
 	}))
 }
 
 // Standing is how a question stands, in one sentence.
-func Standing(a release.Ask) string {
+func (w Writer) Standing(a release.Ask) string {
 	if a.Closed != "" {
-		return Text(a.Closed, mostLine)
+		return cmp.Or(w.Quote(a.Closed, mostLine), "Closed")
 	}
 	wants := make([]string, 0, len(a.Wants))
 	for _, want := range a.Wants {
@@ -71,7 +73,7 @@ func Standing(a release.Ask) string {
 			one = "1 approval"
 		}
 		if len(want.From) > 0 {
-			one += " of " + Text(strings.Join(want.From, ", "), mostTitle)
+			one += " of " + w.Quote(strings.Join(want.From, ", "), mostTitle)
 		}
 		wants = append(wants, one)
 	}
@@ -82,16 +84,11 @@ func Standing(a release.Ask) string {
 	return fmt.Sprintf("Needs %s by %s; %s", strings.Join(wants, " and "), a.Until.UTC().Format(time.DateTime+" MST"), got)
 }
 
-func person(a release.Actor) string {
+func (w Writer) person(a release.Actor) string {
 	if a.Person != "" && a.Person != a.Name {
-		return Text(a.Person, 80) + " (" + Text(a.Name, 80) + ", " + Text(a.Source, 20) + ")"
+		return w.Quote(a.Person, 80) + " (" + w.Quote(a.Name, 80) + ", " + w.Quote(a.Source, 20) + ")"
 	}
-	return Text(a.Name, 80)
-}
-
-// short is as much of a hash as people compare.
-func short(hash string) string {
-	return head(Text(hash, 64), 12)
+	return w.Quote(a.Name, 80)
 }
 
 func listed[T any](all []T, separator string, say func(T) string) string {

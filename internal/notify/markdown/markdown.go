@@ -1,25 +1,26 @@
 // Package markdown writes notices in the little markdown that DingTalk and Feishu have in common: bold, links and
-// lines. What it quotes comes from commits and comments, so anybody can have written it: none of it becomes a link, a
-// picture or a mention.
+// lines. What it quotes comes from commits and comments, so anybody can have written it, and each of the two has its own
+// way to make that mean itself: they are writers with a markup of their own.
 package markdown
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/skyisland/skyisland/internal/notify"
+	"github.com/skyisland/skyisland/internal/notify/markup"
 )
 
 // mostLink is the longest address that is written, in bytes; several have to fit into one message.
 const mostLink = 600
 
-// Text is a text as one line that means nothing to a chat, cut to so many bytes. There is no escaping that all
-// clients honour, so what would begin a link or a tag is replaced by what looks alike.
-func Text(s string, most int) string {
-	s = strings.NewReplacer("<", "＜", "[", "［", "]", "］").Replace(notify.OneLine(s))
-	return Cut(s, most)
-}
+// Writer writes notices for one chat.
+type Writer struct{ markup.Markup }
+
+// Plain is a text as one line for where there is no markup, cut to so many bytes.
+func Plain(s string, most int) string { return Cut(notify.OneLine(s), most) }
 
 // Cut cuts a text to so many bytes without splitting a character; an ellipsis says so.
 func Cut(s string, most int) string {
@@ -57,29 +58,35 @@ const (
 	mostLine  = 400
 )
 
+// nameless stands for a title that says nothing: two asterisks around nothing would be a rule across the message.
+const nameless = "Sky Island"
+
 // Title is the title of a notice in one line, with its severity where that matters.
-func Title(n notify.Notice) string {
-	return n.Severity.Mark() + Text(n.Title, mostTitle)
+func (w Writer) Title(n notify.Notice) string {
+	return n.Severity.Mark() + cmp.Or(w.Quote(n.Title, mostTitle), nameless)
+}
+
+// PlainTitle is the same for where there is no markup.
+func PlainTitle(n notify.Notice) string {
+	return n.Severity.Mark() + cmp.Or(Plain(n.Title, mostTitle), nameless)
 }
 
 // Body is what a notice says below its title, in at most so many bytes; what does not fit is left out, and a line
 // says how much.
-func Body(n notify.Notice, most int) string {
+func (w Writer) Body(n notify.Notice, most int) string {
 	lines := make([]string, 0, len(n.Lines))
 	for _, line := range n.Lines {
-		lines = append(lines, Text(line, mostLine))
+		if said := w.Line(line, mostLine); said != "" {
+			lines = append(lines, said)
+		}
 	}
 	if n.Ask != nil {
-		lines = append(lines, Ask(*n.Ask)...)
+		lines = append(lines, w.Ask(*n.Ask)...)
 	}
 	return fit(lines, most)
 }
 
-// Links are the addresses that belong to a notice, in one line; an answer's first.
-func Links(n notify.Notice) string {
-	return strings.Join(links(n), " · ")
-}
-
+// links are the addresses that belong to a notice; an answer's first.
 func links(n notify.Notice) (out []string) {
 	if n.Ask == nil || n.Ask.Closed == "" {
 		if link := Link("Answer", n.Answer); link != "" {
@@ -97,7 +104,7 @@ const separator = "\n\n"
 
 // Notices writes several notices as one text of at most so many bytes, in their order. Of each there are at least
 // title and first link; the rest shares what is left. It needs 900 bytes for each.
-func Notices(list []notify.Notice, most int) string {
+func (w Writer) Notices(list []notify.Notice, most int) string {
 	var out strings.Builder
 	for i, n := range list {
 		share := (most - out.Len()) / (len(list) - i)
@@ -105,13 +112,13 @@ func Notices(list []notify.Notice, most int) string {
 			share -= len(separator)
 			out.WriteString(separator)
 		}
-		out.WriteString(notice(n, share))
+		out.WriteString(w.notice(n, share))
 	}
 	return out.String()
 }
 
-func notice(n notify.Notice, most int) string {
-	title := "**" + Title(n) + "**"
+func (w Writer) notice(n notify.Notice, most int) string {
+	title := "**" + w.Title(n) + "**"
 	more := links(n)
 	for len(more) > 1 && len(title)+len(separator)+len(strings.Join(more, " · ")) > most {
 		more = more[:len(more)-1]
@@ -120,7 +127,7 @@ func notice(n notify.Notice, most int) string {
 	if tail != "" {
 		tail = separator + tail
 	}
-	body := Body(n, most-len(title)-len(tail)-len(separator))
+	body := w.Body(n, most-len(title)-len(tail)-len(separator))
 	if body != "" {
 		body = separator + body
 	}

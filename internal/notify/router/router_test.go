@@ -258,11 +258,11 @@ func TestEachTargetIsToldInOrderAndQuestionsAreFoundAgain(t *testing.T) {
 				all = append(all, strings.SplitN(line, "] ", 2)[1])
 			}
 		}
-		name := lane.String() + "/1: message "
-		if want := []string{name + "1", name + "2", name + "3"}; !slices.Equal(all, want) {
+		name := lane.String() + "/1"
+		if want := []string{name + ": message 1", name + " asks for approval", name + ": message 3"}; !slices.Equal(all, want) {
 			t.Errorf("all heard %q, want %q", all, want)
 		}
-		if want := []string{name + "2", name + "3"}; !slices.Equal(boss, want) {
+		if want := []string{name + " asks for approval", name + ": message 3"}; !slices.Equal(boss, want) {
 			t.Errorf("the boss heard %q, want %q", boss, want)
 		}
 		for _, line := range c.told() {

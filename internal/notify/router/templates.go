@@ -1,25 +1,30 @@
 package router
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"text/template"
+	tree "text/template/parse"
 	"time"
 
+	"github.com/skyisland/skyisland/internal/notify"
+	"github.com/skyisland/skyisland/internal/notify/markup"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
 // Template is how an event is told.
 type Template struct {
-	// Title is one line, Lines are more of it, each a text/template over [Event].
+	// Title is one line, Lines are more of it, each a text/template over [Event]. What they bring from the event means
+	// itself in every chat; the words of a line that stand in the template itself may be formatted.
 	Title string
 	Lines []string
 }
 
-// Event is what templates see.
+// Event is what templates see. Each text is one line.
 type Event struct {
 	Kind release.EntryKind
 	// Release is tenant/application/environment/number; empty for what is about no release.
@@ -41,13 +46,6 @@ const (
 	mostText = 64 << 10
 )
 
-// usual tells what happened in the words of the release's own story.
-var usual = Template{
-	Title: `{{if .Release}}{{.Release}}: {{end}}{{.Message}}`,
-	Lines: []string{`{{range .Details}}{{.}}
-{{end}}`},
-}
-
 // templates are parsed.
 type templates map[release.EntryKind]parsed
 
@@ -56,7 +54,7 @@ type parsed struct {
 	lines []*template.Template
 }
 
-// newTemplates parses the configured templates over the usual one, and tries each with samples. The error names all that
+// newTemplates parses the configured templates over the usual ones, and tries each with samples. The error names all that
 // cannot be followed.
 func newTemplates(own map[release.EntryKind]Template) (templates, error) {
 	out := templates{}
@@ -67,12 +65,10 @@ func newTemplates(own map[release.EntryKind]Template) (templates, error) {
 		}
 	}
 	for _, kind := range Events() {
-		t := usual
+		t := usualOf(kind)
 		if mine, ok := own[kind]; ok {
+			mine.Title = cmp.Or(mine.Title, t.Title)
 			t = mine
-			if t.Title == "" {
-				t.Title = usual.Title
-			}
 		}
 		p, err := parse(t)
 		for _, event := range samples(kind) {
@@ -99,13 +95,63 @@ func parse(t Template) (parsed, error) {
 		if err != nil {
 			return parsed{}, err
 		}
+		for _, defined := range one.Templates() {
+			if defined.Tree != nil {
+				markOwn(defined.Root)
+			}
+		}
 		p.lines = append(p.lines, one)
 	}
 	return p, nil
 }
 
+// markOwn marks a template's own words in what it makes, so that each chat can tell them from what an event brought.
+func markOwn(node tree.Node) {
+	branch := func(b *tree.BranchNode) {
+		markOwn(b.List)
+		markOwn(b.ElseList)
+	}
+	switch node := node.(type) {
+	case *tree.ListNode:
+		if node == nil {
+			return // there is no else
+		}
+		for _, one := range node.Nodes {
+			markOwn(one)
+		}
+	case *tree.TextNode:
+		lines := strings.Split(string(node.Text), "\n")
+		for i, line := range lines {
+			if strings.TrimSpace(line) != "" {
+				lines[i] = markup.Own(line)
+			}
+		}
+		node.Text = []byte(strings.Join(lines, "\n"))
+	case *tree.IfNode:
+		branch(&node.BranchNode)
+	case *tree.RangeNode:
+		branch(&node.BranchNode)
+	case *tree.WithNode:
+		branch(&node.BranchNode)
+	}
+}
+
+// oneLine is the event with each of its texts in one line: a line break that somebody wrote would begin a line of ours.
+func (e Event) oneLine() Event {
+	for _, text := range []*string{&e.Release, &e.Tenant, &e.Application, &e.Environment, &e.Requester, &e.Message} {
+		*text = notify.OneLine(*text)
+	}
+	details := make([]string, 0, len(e.Details))
+	for _, detail := range e.Details {
+		details = append(details, notify.OneLine(detail))
+	}
+	e.Details = details
+	return e
+}
+
 // write makes the title, which is one line, and the lines.
 func (p parsed) write(event Event) (title string, lines []string, err error) {
+	event = event.oneLine()
 	text, err := execute(p.title, event)
 	if err != nil {
 		return "", nil, err

@@ -25,15 +25,15 @@ func (c *Channel) commanded(said command) (answer any, err error) {
 		return nil, errForeign
 	}
 	if said.Command != c.options.Command {
-		return c.private("This app listens to " + c.options.Command + ", and not to " + plain(said.Command, mostName) + "."), nil
+		return private("This app listens to " + c.options.Command + ", and not to " + plain(said.Command, mostName) + "."), nil
 	}
 	// Slack writes its three characters escaped wherever it hands over what people wrote.
 	word, err := notify.ParseCommand(strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(said.Text))
 	switch {
 	case errors.Is(err, notify.ErrHelp):
-		return c.private("Write " + c.options.Command + " and one of these:\n" + notify.CommandHelp), nil
+		return private("Write " + c.options.Command + " and one of these:\n" + notify.CommandHelp), nil
 	case err != nil:
-		return c.private(err.Error() + ".\nWrite " + c.options.Command + " help for all commands."), nil //nolint:nilerr // the error is the answer
+		return private(err.Error() + ".\nWrite " + c.options.Command + " help for all commands."), nil //nolint:nilerr // the error is the answer
 	}
 	trigger := said.TriggerID
 	if trigger == "" {
@@ -56,12 +56,7 @@ func (c *Channel) commanded(said command) (answer any, err error) {
 	})
 	if !taken {
 		c.seen.Forget("command " + delivery)
-		return c.private("Too much is going on just now, so nothing was done. Please write it again in a moment."), nil
+		return private("Too much is going on just now, so nothing was done. Please write it again in a moment."), nil
 	}
 	return nil, nil
-}
-
-// private is an answer that only the person sees who wrote.
-func (*Channel) private(text string) any {
-	return map[string]any{"response_type": "ephemeral", "text": escape(cut(text, mostReply))}
 }

@@ -41,7 +41,7 @@ func (c *Channel) messageOf(n notify.Notice) message {
 	}
 	said := make([]string, 0, len(n.Lines))
 	for _, line := range n.Lines {
-		said = append(said, quoted(line, mostLine))
+		said = append(said, mrkdwn.Line(line, mostLine))
 	}
 	m.blocks = append(m.blocks, sections(said, mostSaid)...)
 	open := false

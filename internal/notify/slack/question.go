@@ -1,12 +1,14 @@
 package slack
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/skyisland/skyisland/internal/notify"
+	"github.com/skyisland/skyisland/internal/notify/markup"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -53,7 +55,7 @@ const mostListed = 10
 // askLines are what people have to know before they answer, a line each: who asks, what changes and where, what it
 // may cost, what is known so far, which plan it is, and how the question stands.
 func askLines(a release.Ask) []string {
-	lines := []string{fmt.Sprintf("*Asked by* %s, before the %s, in %s", person(a.Requester), a.Point, quoted(strings.Join(a.Units, ", "), mostTitle))}
+	lines := []string{fmt.Sprintf("*Asked by* %s, before the %s, in %s", person(a.Requester), quoted(string(a.Point), mostName), quoted(strings.Join(a.Units, ", "), mostTitle))}
 	if len(a.Commits) == 0 {
 		lines = append(lines, "*Commit* "+code(short(a.Commit)))
 	} else {
@@ -98,7 +100,7 @@ func askLines(a release.Ask) []string {
 // standing is how a question stands, in one sentence. Slack shows the time as it is where the reader is.
 func standing(a release.Ask) string {
 	if a.Closed != "" {
-		return quoted(a.Closed, mostLine)
+		return cmp.Or(quoted(a.Closed, mostLine), "Closed")
 	}
 	wants := listed(a.Wants, func(want release.Approval) string {
 		one := fmt.Sprintf("%d approvals", want.Count)
@@ -128,10 +130,7 @@ func person(a release.Actor) string {
 func code(s string) string { return "`" + s + "`" }
 
 // short is as much of a hash as people compare.
-func short(hash string) string {
-	hash = strings.ReplaceAll(quoted(hash, 64), "`", "'")
-	return hash[:min(len(hash), 12)]
-}
+func short(hash string) string { return cmp.Or(markup.Short(hash), "none") }
 
 func listed[T any](all []T, say func(T) string) []string {
 	said := make([]string, 0, mostListed+1)

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,24 +62,46 @@ func sentence(reply notify.Reply) string {
 // respond tells a person something that nobody else sees. Where Slack takes no answer any more, which is after half an
 // hour, it is said beside the message. What was said counts in any case.
 func (c *Channel) respond(ctx context.Context, to audience, text string) {
-	text = escape(cut(text, mostReply))
 	err := c.respondTo(ctx, to.responseURL, text)
 	if err == nil {
 		return
 	}
 	if targetForm.MatchString(to.channel) && targetForm.MatchString(to.user) {
-		if _, err = c.api.PostEphemeralContext(ctx, to.channel, to.user, goslack.MsgOptionText(text, false)); err == nil {
+		if _, err = c.api.PostEphemeralContext(ctx, to.channel, to.user, goslack.MsgOptionText(beside(text), false), goslack.MsgOptionBlocks(paragraph(text))); err == nil {
 			return
 		}
 	}
 	c.options.Log.WarnContext(ctx, "no answer to somebody in slack", "user", to.user, "error", err)
 }
 
+// private is an answer that only one person sees.
+func private(text string) map[string]any {
+	return map[string]any{"response_type": "ephemeral", "text": beside(text), "blocks": []goslack.Block{paragraph(text)}}
+}
+
+// paragraph is plain text: what it repeats of others is formatted no more than the rest, and none of it becomes a link.
+func paragraph(text string) goslack.Block {
+	return goslack.NewSectionBlock(goslack.NewTextBlockObject(goslack.PlainTextType, plainLines(text), false, false), nil, nil)
+}
+
+// beside is the same for notifications and screen readers.
+func beside(text string) string { return escape(plainLines(text)) }
+
+func plainLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = notify.OneLine(line)
+	}
+	return cmp.Or(cut(strings.Trim(strings.Join(lines, "\n"), "\n"), mostReply), "Done.") // an empty one is refused
+}
+
 func (c *Channel) respondTo(ctx context.Context, address, text string) error {
 	if err := c.checkResponseURL(address); err != nil {
 		return err
 	}
-	body, err := webhook.Encode(map[string]any{"response_type": "ephemeral", "replace_original": false, "text": text})
+	said := private(text)
+	said["replace_original"] = false
+	body, err := webhook.Encode(said)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/skyisland/skyisland/internal/notify"
+	"github.com/skyisland/skyisland/internal/notify/markup"
 )
 
 // The limits of Slack (docs.slack.dev/reference/block-kit/blocks, chat.postMessage). Whether it counts characters or
@@ -30,24 +31,38 @@ const (
 // plain is a text as one line without what a terminal or a chat would act on, cut to so many units.
 func plain(s string, most int) string { return cut(notify.OneLine(s), most) }
 
-// quoted is a text as one line of mrkdwn that means itself: it is no mention, no link and no command. It is cut to so
-// many units as they are sent, never within an escaped character.
-func quoted(s string, most int) string {
-	s = plain(s, most)
-	if said := escape(s); units(said) <= most {
-		return said
-	}
-	var said strings.Builder
-	left := most - 1 // for the ellipsis
-	for _, r := range s {
-		one := escape(string(r))
-		if left -= units(one); left < 0 {
-			break
+// mrkdwn is how Slack is written to (docs.slack.dev: formatting message text). Three characters are escaped as Slack says.
+// For those that format there is no escape, so they are replaced by what looks alike.
+var mrkdwn = markup.Markup{Literal: literal, Own: own, Size: units}
+
+func literal(before string, r rune, after string) string {
+	switch r {
+	case '`':
+		return "'"
+	case '*', '~':
+		return markup.Wide(r)
+	case '_':
+		if !markup.Inner(before, after) {
+			return markup.Wide(r)
 		}
-		said.WriteString(one)
+	case '>':
+		if markup.Opens(before, r, after) {
+			return markup.Wide(r) // a line is a quotation also when it begins with &gt;
+		}
+	case ':':
+		// Names of pictures are of small letters: 05:00Z: is none.
+		if name := markup.Emoji(before, after); name != "" && name == strings.ToLower(name) {
+			return markup.Wide(r)
+		}
 	}
-	return said.String() + "…"
+	return escape(string(r))
 }
+
+// own leaves a template's words their formatting; bold may be written as for the other chats.
+func own(text string) string { return strings.ReplaceAll(escape(text), "**", "*") }
+
+// quoted is a stranger's text as one line of mrkdwn that means itself, cut to so many units as they are sent.
+func quoted(s string, most int) string { return mrkdwn.Quote(s, most) }
 
 // escape is a text within mrkdwn. Slack takes three characters for its own.
 func escape(s string) string {
