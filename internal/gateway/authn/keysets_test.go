@@ -324,7 +324,7 @@ func TestWhereAnIssuerMaySendUsOn(t *testing.T) {
 			if req.URL.Path == "/a" {
 				http.Redirect(w, req, c.to, http.StatusFound)
 			} else {
-				_, _ = io.WriteString(w, set)
+				_, _ = w.WriteString(set)
 			}
 			return w.Result(), nil
 		})})
