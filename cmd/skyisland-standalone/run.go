@@ -19,6 +19,7 @@ import (
 	"github.com/skyisland/skyisland/internal/app"
 	"github.com/skyisland/skyisland/internal/config"
 	"github.com/skyisland/skyisland/internal/embedded"
+	"github.com/skyisland/skyisland/internal/gateway"
 	"github.com/skyisland/skyisland/internal/gitremote"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/workflows"
@@ -226,9 +227,22 @@ func (s *standalone) serveUnit(ctx context.Context, unit unitPorts) error {
 		defer func() { _ = file.Close() }()
 		access = file
 	}
+	credentials := s.options.file("credentials")
+	if err := os.MkdirAll(credentials, 0o700); err != nil {
+		return fmt.Errorf("make the folder of credentials: %w", err)
+	}
+	entries := map[string]string{}
+	for _, other := range s.ports.units {
+		if other.name != unit.name {
+			entries[other.name] = "http://" + other.traffic.Addr().String()
+		}
+	}
 	return app.ServeGateway(ctx, app.GatewayOptions{
-		Name: "gateway-" + unit.name, Unit: unit.name, Listen: unit.traffic, Admin: unit.admin,
-		StateDir: s.options.file("gateways", unit.name), Token: s.secrets.gateway, AccessLog: access, Log: s.log,
+		Options: gateway.Options{
+			Name: "gateway-" + unit.name, Unit: unit.name, StateDir: s.options.file("gateways", unit.name), AccessLog: access, Log: s.log,
+			Units: entries,
+		},
+		Listen: unit.traffic, Admin: unit.admin, Token: s.secrets.gateway, CredentialsDir: credentials,
 	})
 }
 

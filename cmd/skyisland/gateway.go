@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace"
@@ -30,6 +31,13 @@ type gatewayFlags struct {
 	tlsDir              string
 	h2c                 bool
 	maxConnections      int
+	maxRequests         int
+	credentials         string
+	keyHosts            []string
+	entries             map[string]string
+	maxBody             int64
+	timeout, clientIdle time.Duration
+	trustForwarded      bool
 }
 
 // gateway is the command that runs one gateway until it is told to stop.
@@ -62,6 +70,14 @@ func gateway() *cobra.Command {
 	flags.StringVar(&f.tlsDir, "tls-dir", "", "folder of certificates and keys, NAME.crt with NAME.key, instead of or beside --tls-cert")
 	flags.BoolVar(&f.h2c, "h2c", false, "also take HTTP/2 in clear text, from clients that begin with it")
 	flags.IntVar(&f.maxConnections, "max-connections", 10_000, "how many connections clients may have; others wait")
+	flags.IntVar(&f.maxRequests, "max-requests", dataplane.DefaultMaxRequests, "how many requests may be under way; others get 503")
+	flags.StringVar(&f.credentials, "credentials", "", "folder of the keys that routes name to know callers by")
+	flags.StringArrayVar(&f.keyHosts, "key-host", nil, "host from which keys of token issuers may be fetched; repeat it for several (default: any)")
+	flags.StringToStringVar(&f.entries, "unit-entry", nil, "NAME=URL where another unit is entered, for routes that fall back to it; repeat it for several")
+	flags.Int64Var(&f.maxBody, "max-body", dataplane.DefaultMaxBody, "largest body of a request in bytes, where its route says nothing")
+	flags.DurationVar(&f.timeout, "timeout", dataplane.DefaultAnswerTimeout, "how long the head of an answer may take, where its route says nothing")
+	flags.DurationVar(&f.clientIdle, "client-idle", dataplane.DefaultClientIdle, "how long a client may send nothing of a body, or take nothing of an answer")
+	flags.BoolVar(&f.trustForwarded, "trust-forwarded", false, "believe X-Forwarded-… of callers; only where all of them are proxies of yours")
 	return cmd
 }
 
@@ -83,8 +99,10 @@ func (f gatewayFlags) check() error {
 		return cli.UsageError("%d times --tls-cert and %d times --tls-key: each certificate needs its key", len(f.tlsCerts), len(f.tlsKeys))
 	case f.h2c && f.tls():
 		return cli.UsageError("--h2c is HTTP/2 in clear text; over TLS clients choose HTTP/2 by themselves")
-	case f.maxConnections < 1:
-		return cli.UsageError("--max-connections %d: want 1 or more", f.maxConnections)
+	case f.maxConnections < 1 || f.maxRequests < 1:
+		return cli.UsageError("--max-connections %d and --max-requests %d: want 1 or more", f.maxConnections, f.maxRequests)
+	case f.maxBody < 1 || f.timeout <= 0 || f.clientIdle <= 0:
+		return cli.UsageError("--max-body %d, --timeout %s and --client-idle %s: want more than 0", f.maxBody, f.timeout, f.clientIdle)
 	}
 	return nil
 }
@@ -145,8 +163,12 @@ func serveGateway(ctx context.Context, f gatewayFlags) error {
 	}
 	log.InfoContext(ctx, "gateway serves", "gateway", f.name, "unit", f.unit, "traffic", listener.Addr().String(), "tls", certificates != nil, "traces", traces != nil, "admin", control.Addr().String())
 	return app.ServeGateway(ctx, app.GatewayOptions{
-		Name: f.name, Unit: f.unit, Listen: listener, Admin: control, StateDir: f.data, Token: token, AccessLog: access, Log: log,
-		Certificates: certificates, H2C: f.h2c, MaxConnections: f.maxConnections, Tracer: tracer,
+		Options: dataplane.Options{
+			Name: f.name, Unit: f.unit, StateDir: f.data, AccessLog: access, Log: log,
+			Certificates: certificates, H2C: f.h2c, MaxConnections: f.maxConnections, MaxRequests: f.maxRequests, Tracer: tracer,
+			Units: f.entries, MaxBody: f.maxBody, AnswerTimeout: f.timeout, ClientIdle: f.clientIdle, TrustForwarded: f.trustForwarded,
+		},
+		Listen: listener, Admin: control, Token: token, CredentialsDir: f.credentials, KeyHosts: f.keyHosts,
 	})
 }
 

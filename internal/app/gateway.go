@@ -4,51 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/skyisland/skyisland/internal/gateway"
 	"github.com/skyisland/skyisland/internal/gateway/admin"
+	"github.com/skyisland/skyisland/internal/gateway/authn"
 )
 
 // GatewayOptions are one gateway and its two listeners.
 type GatewayOptions struct {
-	Name string
-	Unit string
+	// Options are the gateway's own, but for its Credentials and KeySets, which are opened here.
+	gateway.Options
 	// Listen takes traffic, Admin takes control.
 	Listen net.Listener
 	Admin  net.Listener
-	// StateDir is where routes are kept over a restart.
-	StateDir string
 	// Token is what a control plane must know.
 	Token string
-	// AccessLog takes a line per request; nil writes none.
-	AccessLog io.Writer
-	Log       *slog.Logger
-	// Certificates make traffic come over TLS, and are followed; nil is clear text, with HTTP/2 in it where H2C says so.
-	Certificates *gateway.Certificates
-	H2C          bool
-	// MaxConnections bounds the connections of clients; 0 is the gateway's own bound.
-	MaxConnections int
-	// Tracer takes a span per request; nil takes none.
-	Tracer trace.TracerProvider
+	// CredentialsDir is the folder of the keys that routes name; without it routes that name some are refused. KeyHosts are
+	// the only hosts that issuers' keys are fetched from; empty is any.
+	CredentialsDir string
+	KeyHosts       []string
 }
 
 // shutdownGrace is how long requests under way may take when a server stops.
 const shutdownGrace = 10 * time.Second
 
+// openKeys gives the gateway what it knows callers by.
+func (o *GatewayOptions) openKeys() error {
+	var err error
+	if o.CredentialsDir != "" {
+		if o.Credentials, err = authn.OpenCredentials(authn.CredentialOptions{Dir: o.CredentialsDir, Log: o.Log}); err != nil {
+			return fmt.Errorf("open the credentials: %w", err)
+		}
+	}
+	if o.KeySets, err = authn.NewKeySets(authn.KeySetOptions{Log: o.Log, Hosts: o.KeyHosts}); err != nil {
+		return fmt.Errorf("issuers' keys: %w", err)
+	}
+	return nil
+}
+
 // ServeGateway runs a gateway until ctx ends.
 func ServeGateway(ctx context.Context, o GatewayOptions) error {
-	g, err := gateway.New(gateway.Options{
-		Name: o.Name, Unit: o.Unit, StateDir: o.StateDir, AccessLog: o.AccessLog, Log: o.Log,
-		Certificates: o.Certificates, H2C: o.H2C, MaxConnections: o.MaxConnections, Tracer: o.Tracer,
-	})
+	if err := o.openKeys(); err != nil {
+		return fmt.Errorf("gateway of unit %s: %w", o.Unit, err)
+	}
+	g, err := gateway.New(o.Options)
 	if err != nil {
 		return fmt.Errorf("gateway of unit %s: %w", o.Unit, err)
 	}
@@ -60,6 +64,10 @@ func ServeGateway(ctx context.Context, o GatewayOptions) error {
 		defer stop()
 		return serve(ctx, g.NewServer(""), g.Bound(o.Listen))
 	})
+	if o.Credentials != nil {
+		group.Go(func() error { return o.Credentials.Run(running) })
+	}
+	group.Go(func() error { return o.KeySets.Run(running) })
 	if o.Certificates != nil {
 		group.Go(func() error { return o.Certificates.Follow(ctx) })
 	}

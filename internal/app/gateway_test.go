@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/skyisland/skyisland/internal/gateway"
 	"github.com/skyisland/skyisland/internal/gateway/admin"
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -35,7 +36,7 @@ func TestARequestThatOutlivesTheStopHasItsLine(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- ServeGateway(ctx, GatewayOptions{Name: "a-1", Unit: "a", Listen: traffic, Admin: control, Token: token, AccessLog: &lines})
+		ended <- ServeGateway(ctx, GatewayOptions{Options: gateway.Options{Name: "a-1", Unit: "a", AccessLog: &lines}, Listen: traffic, Admin: control, Token: token})
 	}()
 	client, err := admin.NewClient("a-1", "http://"+control.Addr().String(), token)
 	if err != nil {

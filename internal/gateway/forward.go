@@ -189,6 +189,7 @@ func (g *Gateway) pass(w http.ResponseWriter, resp *http.Response) error {
 	announced := len(resp.Trailer)
 	for name := range resp.Trailer {
 		h["Trailer"] = append(h["Trailer"], name)
+		delete(h, "Content-Length") // HTTP/2 has both, and in HTTP/1.1 trailers need chunks
 	}
 	g.patience(http.NewResponseController(w))
 	w.WriteHeader(resp.StatusCode)

@@ -39,6 +39,7 @@ type Gateway struct {
 	// refused are requests for which there was no route, by reason.
 	refused     refusals
 	connections connections
+	underWay    atomic.Int64 // requests, tunnels included
 	front       *frontMetrics
 
 	// mu orders changes of the routes. Nothing waits while it is held.

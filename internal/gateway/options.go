@@ -16,11 +16,14 @@ import (
 	"github.com/skyisland/skyisland/internal/gateway/authn"
 )
 
+// What is meant where [Options] say nothing.
 const (
-	defaultDialTimeout   = 2 * time.Second
-	defaultAnswerTimeout = 60 * time.Second
-	defaultMaxBody       = 1 << 30
-	defaultClientIdle    = 30 * time.Second
+	DefaultAnswerTimeout = 60 * time.Second
+	DefaultMaxBody       = 1 << 30
+	DefaultClientIdle    = 30 * time.Second
+	DefaultMaxRequests   = 20_000
+
+	defaultDialTimeout = 2 * time.Second
 )
 
 // Options is what a gateway needs to know at its start. Only Name is required.
@@ -70,6 +73,8 @@ type Options struct {
 	H2C bool
 	// MaxConnections bounds the connections of clients, see [Gateway.Bound]; 0 is 10,000.
 	MaxConnections int
+	// MaxRequests bounds the requests under way; those above it are refused. 0 is 20,000.
+	MaxRequests int
 	// Tracer takes a span per request; nil takes none and costs nothing. Its spans must end without waiting for anybody.
 	Tracer trace.TracerProvider
 }
@@ -90,6 +95,10 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxConnections == 0 {
 		o.MaxConnections = defaultMaxConnections
 	}
+	if o.MaxRequests < 0 {
+		return o, fmt.Errorf("gateway requests: %d at most; want 1 or more", o.MaxRequests)
+	}
+	o.MaxRequests = cmp.Or(o.MaxRequests, DefaultMaxRequests)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -100,10 +109,10 @@ func (o Options) withDefaults() (Options, error) {
 		o.DialTimeout = defaultDialTimeout
 	}
 	if o.AnswerTimeout == 0 {
-		o.AnswerTimeout = defaultAnswerTimeout
+		o.AnswerTimeout = DefaultAnswerTimeout
 	}
-	o.MaxBody = cmp.Or(o.MaxBody, defaultMaxBody)
-	o.ClientIdle = cmp.Or(o.ClientIdle, defaultClientIdle)
+	o.MaxBody = cmp.Or(o.MaxBody, DefaultMaxBody)
+	o.ClientIdle = cmp.Or(o.ClientIdle, DefaultClientIdle)
 	if o.Latency == (canary.LatencyConfig{}) {
 		o.Latency = canary.DefaultConfig().Latency
 	}

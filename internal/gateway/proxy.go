@@ -58,7 +58,12 @@ func (g *Gateway) newTunnels() *httputil.ReverseProxy {
 // ServeHTTP carries one request to the revision that the routes and the draw give it.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	in := admission{at: g.opts.Now()}
-	refused := g.admit(req, &in)
+	underWay := g.underWay.Add(1)
+	defer g.underWay.Add(-1)
+	refused := busy(underWay, g.opts.MaxRequests)
+	if refused == nil {
+		refused = g.admit(req, &in)
+	}
 	if refused == nil {
 		x := g.begin(req, in)
 		switch {
@@ -78,6 +83,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		body.leave()
 	}
 	g.refuse(w, req, in, refused)
+}
+
+// busy refuses what is more than the gateway's machine is meant to carry: those under way end sooner without it.
+func busy(underWay int64, most int) *refusal {
+	if underWay <= int64(most) {
+		return nil
+	}
+	return &refusal{status: http.StatusServiceUnavailable, reason: reasonBusy, wait: time.Second, detail: "There are too many requests at the moment."}
 }
 
 func unrouted() *refusal {

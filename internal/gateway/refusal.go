@@ -25,6 +25,7 @@ const (
 	reasonUnrouted = "unrouted"
 	reasonUnserved = "unserved"
 	reasonConnect  = "connect-method"
+	reasonBusy     = "busy"
 	reasonTarget   = "request-target"
 	reasonChanged  = "route-changed"
 	reasonBody     = "body-too-large"

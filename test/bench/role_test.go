@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/skyisland/skyisland/internal/app"
+	"github.com/skyisland/skyisland/internal/gateway"
 )
 
 // The roles of processes that a measurement starts.
@@ -90,8 +91,10 @@ func play(role string) error {
 		said.Admin = control.Addr().String()
 		go func() {
 			ended <- app.ServeGateway(ctx, app.GatewayOptions{
-				Name: os.Getenv(nameVariable), Unit: "bench", Listen: listener, Admin: control,
-				StateDir: os.Getenv(stateVariable), Token: controlToken, Log: slog.New(slog.DiscardHandler),
+				Options: gateway.Options{
+					Name: os.Getenv(nameVariable), Unit: "bench", StateDir: os.Getenv(stateVariable), Log: slog.New(slog.DiscardHandler),
+				},
+				Listen: listener, Admin: control, Token: controlToken,
 			})
 		}()
 	default:
