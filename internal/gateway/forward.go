@@ -44,7 +44,8 @@ func (g *Gateway) ask(w http.ResponseWriter, out *http.Request, x *exchange) (*h
 		body := newRequestBody(w, out)
 		body.x, body.idle = x, g.opts.ClientIdle
 		if out.ContentLength < 0 {
-			body.ReadCloser = http.MaxBytesReader(w, out.Body, x.route.maxBody)
+			// The reader is not told of w, whose header may be written while this is read; [requestBody.closing] does its part.
+			body.ReadCloser = http.MaxBytesReader(nil, out.Body, x.route.maxBody)
 		}
 		x.body, out.Body = body, body
 		var err error
