@@ -44,7 +44,8 @@ func (g *Gateway) ask(w http.ResponseWriter, out *http.Request, x *exchange) (*h
 		body := newRequestBody(w, out)
 		body.x, body.idle = x, g.opts.ClientIdle
 		if out.ContentLength < 0 {
-			body.ReadCloser = http.MaxBytesReader(w, out.Body, x.route.maxBody)
+			// The reader is not told of w, whose header may be written while this is read; [requestBody.closing] does its part.
+			body.ReadCloser = http.MaxBytesReader(nil, out.Body, x.route.maxBody)
 		}
 		x.body, out.Body = body, body
 		var err error
@@ -219,15 +220,17 @@ func (g *Gateway) copyBody(w http.ResponseWriter, resp *http.Response) error {
 	buffer := g.buffers.Get()
 	defer g.buffers.Put(buffer)
 	control := http.NewResponseController(w)
-	if r, ok := resp.Body.(interface{ Ready() bool }); flush && !(ok && r.Ready()) {
+	r, ok := resp.Body.(interface{ Ready() bool })
+	ready := ok && r.Ready()
+	if flush && !ready {
 		_ = control.Flush() // who streams may say nothing for long, and that it will is an answer
 	}
-	for first := true; ; first = false {
+	for ; ; ready = false {
 		n, err := resp.Body.Read(buffer)
+		if !ready { // the instance may have taken its time, also to say that this was all
+			g.patience(control)
+		}
 		if n > 0 {
-			if !first {
-				g.patience(control)
-			}
 			if _, err := w.Write(buffer[:n]); err != nil {
 				return err
 			}
