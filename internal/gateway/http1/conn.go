@@ -78,10 +78,12 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write writes to the instance, and notes that it did.
+// Write writes to the instance, and notes that it did: once, because while a body is sent others look at the note.
 func (c *conn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.wrote = c.wrote || n > 0
+	if n > 0 && !c.wrote {
+		c.wrote = true
+	}
 	return n, err
 }
 

@@ -33,7 +33,7 @@ var ErrMalformed = errors.New("the answer is not valid HTTP/1.1")
 // cannot be told whether the instance saw the request.
 var errStale = errors.New("the instance closed the connection without an answer")
 
-// errUnsent is what a request meets on a kept connection that took nothing of it.
+// errUnsent is what a request meets on a kept connection that took nothing of it. Its body was not looked at yet.
 var errUnsent = errors.New("the instance closed the connection before the request")
 
 // Options are what all connections of a pool keep to.
@@ -99,8 +99,7 @@ func (p *Pool) Do(req *http.Request, call Call) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%w (%w)", ctx.Err(), err)
 		}
-		unsent := errors.Is(err, errUnsent) && (call.Content != nil || !hasBody(req))
-		if !unsent && !(errors.Is(err, errStale) && repeatable(req, call)) {
+		if !errors.Is(err, errUnsent) && !(errors.Is(err, errStale) && repeatable(req, call)) {
 			return nil, err
 		}
 	}
