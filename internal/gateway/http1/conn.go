@@ -210,8 +210,10 @@ func (x *exchange) malformed(err error) error {
 func (x *exchange) begin(resp *http.Response) (*http.Response, error) {
 	if x.upload != nil {
 		x.upload.answered()
-	} else if err := x.deadline(x.SetReadDeadline, 0); err != nil {
-		return nil, err
+	} else if !x.atHand(resp) {
+		if err := x.deadline(x.SetReadDeadline, 0); err != nil {
+			return nil, err
+		}
 	}
 	b := &body{ReadCloser: resp.Body, x: x, resp: resp}
 	if resp.Body == http.NoBody {
@@ -220,6 +222,11 @@ func (x *exchange) begin(resp *http.Response) (*http.Response, error) {
 	}
 	resp.Body = b
 	return resp, nil
+}
+
+// atHand says that the whole body came with the head, so that nothing is left to wait for.
+func (x *exchange) atHand(resp *http.Response) bool {
+	return resp.ContentLength >= 0 && resp.ContentLength <= int64(x.r.Buffered())
 }
 
 // body is the body of an answer. Its end decides what becomes of the connection.
