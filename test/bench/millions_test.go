@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +36,8 @@ const (
 	// countEvery is how many releases a route may see until the gateway's counters are read: it forgets revisions once eight
 	// have come after them.
 	countEvery = 4
+	// tellEvery is after how many answers a long run says how far it is.
+	tellEvery = 500_000
 	// mostAsked is how often a gateway is asked for the same.
 	mostAsked = 50
 	// memorySamples are taken over the whole run. They count once every route has seen warmReleases: from then on the gateway
@@ -46,7 +49,7 @@ const (
 )
 
 // benchMillions sends requests through one gateway while releases roll on all of its routes, and asks for every answer: that
-// it came, from a revision that the route had, and that the gateway counted it once. An interrupt ends it with what there is.
+// it came, from a revision that the route had, and that the gateway counted it once. An interrupt ends it with what there is by then.
 func benchMillions(b *testing.B, r *report) {
 	instances := startProcess(b, roleInstances, failsVariable+"="+strings.Repeat("0,", rollingRoutes*rollingInstances-1)+"0")
 	served := startProcess(b, roleGateway, nameVariable+"=bench", stateVariable+"="+b.TempDir())
@@ -63,7 +66,7 @@ func benchMillions(b *testing.B, r *report) {
 	var took, used time.Duration
 	for b.Loop() {
 		before, began := served.cpu(b), time.Now()
-		ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt)
+		ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt, syscall.SIGTERM)
 		if err := m.run(ctx); err != nil {
 			r.note("millions: releases did not roll to the end: %v", err)
 			b.Error(err) // what was measured is still told
@@ -175,6 +178,10 @@ func (m *millions) take(route *rolling, wrong string) {
 		m.right++
 	} else if len(m.wrong) < 20 {
 		m.wrong = append(m.wrong, route.path+": "+wrong)
+	}
+	if m.answered%tellEvery == 0 {
+		fmt.Fprintf(os.Stderr, "%s millions: %d of %d answered as they should be, gateway at %.1f MiB\n",
+			time.Now().UTC().Format(time.TimeOnly), m.right, m.answered, float64(m.process.resident())/(1<<20))
 	}
 	if m.answered%m.every == 0 && (len(m.memory) > 0 || m.warm()) {
 		m.memory = append(m.memory, float64(m.process.resident())/(1<<20))
