@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,9 +33,8 @@ const (
 	// sees about someReleases.
 	bakeRequests = 200
 	someReleases = 40
-	// countEvery is how many releases a route may see until the gateway's counters are read: it forgets revisions once eight
-	// have come after them.
-	countEvery = 4
+	// tellEvery is after how many answers a long run says how far it is.
+	tellEvery = 500_000
 	// mostAsked is how often a gateway is asked for the same.
 	mostAsked = 50
 	// memorySamples are taken over the whole run. They count once every route has seen warmReleases: from then on the gateway
@@ -46,7 +46,7 @@ const (
 )
 
 // benchMillions sends requests through one gateway while releases roll on all of its routes, and asks for every answer: that
-// it came, from a revision that the route had, and that the gateway counted it once. An interrupt ends it with what there is.
+// it came, from a revision that the route had, and that the gateway counted it once. An interrupt ends it with what there is by then.
 func benchMillions(b *testing.B, r *report) {
 	instances := startProcess(b, roleInstances, failsVariable+"="+strings.Repeat("0,", rollingRoutes*rollingInstances-1)+"0")
 	served := startProcess(b, roleGateway, nameVariable+"=bench", stateVariable+"="+b.TempDir())
@@ -63,7 +63,7 @@ func benchMillions(b *testing.B, r *report) {
 	var took, used time.Duration
 	for b.Loop() {
 		before, began := served.cpu(b), time.Now()
-		ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt)
+		ctx, stop := signal.NotifyContext(b.Context(), os.Interrupt, syscall.SIGTERM)
 		if err := m.run(ctx); err != nil {
 			r.note("millions: releases did not roll to the end: %v", err)
 			b.Error(err) // what was measured is still told
@@ -175,6 +175,10 @@ func (m *millions) take(route *rolling, wrong string) {
 		m.right++
 	} else if len(m.wrong) < 20 {
 		m.wrong = append(m.wrong, route.path+": "+wrong)
+	}
+	if m.answered%tellEvery == 0 {
+		fmt.Fprintf(os.Stderr, "%s millions: %d of %d answered as they should be, gateway at %.1f MiB\n",
+			time.Now().UTC().Format(time.TimeOnly), m.right, m.answered, float64(m.process.resident())/(1<<20))
 	}
 	if m.answered%m.every == 0 && (len(m.memory) > 0 || m.warm()) {
 		m.memory = append(m.memory, float64(m.process.resident())/(1<<20))
@@ -344,62 +348,4 @@ func (l *rolling) ask(c *caller) (wrong string) {
 		return fmt.Sprintf("instance %s as revision %s", a.instance, a.revision)
 	}
 	return ""
-}
-
-// books are the gateway's counters over its forgotten revisions: the last that it said of each.
-type books struct {
-	control *admin.Client
-
-	mu sync.Mutex
-	// since is how many releases each route has seen since the last reading.
-	since  map[string]int
-	said   map[string]map[string]uint64
-	astray uint64
-}
-
-// released tells that a route has seen another release, and reads the counters before they are forgotten.
-func (k *books) released(ctx context.Context, key string) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.since == nil {
-		k.since = map[string]int{}
-	}
-	if k.since[key]++; k.since[key] < countEvery {
-		return nil
-	}
-	return k.readLocked(ctx) // asked again after an error, it reads again
-}
-
-func (k *books) read(ctx context.Context) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.readLocked(ctx)
-}
-
-func (k *books) readLocked(ctx context.Context) error {
-	stats, err := k.control.Stats(ctx)
-	if err != nil {
-		return err
-	}
-	if k.said == nil {
-		k.said = map[string]map[string]uint64{}
-	}
-	for _, s := range stats.Revisions {
-		k.said[s.Route+" "+s.Revision] = s.Classes
-	}
-	k.astray = stats.Unrouted + stats.Unserved
-	clear(k.since)
-	return nil
-}
-
-// sums are the requests by class, and all of them.
-func (k *books) sums() (classes map[string]int, all int64) {
-	classes = map[string]int{}
-	for _, said := range k.said {
-		for class, n := range said {
-			classes[class] += int(n)
-			all += int64(n)
-		}
-	}
-	return classes, all
 }
