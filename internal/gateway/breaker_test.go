@@ -108,7 +108,7 @@ func TestABreakerKeepsRequestsFromAFailingRevision(t *testing.T) {
 			t.Errorf("counted %v", s.Classes)
 		}
 		failing.Store(0)
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) //nolint:forbidigo // in a bubble
 		for range goodTrials + 3 {
 			if status, _ := ask(g, "/web"); status != http.StatusOK {
 				t.Errorf("a revision that is well again answers %d", status)

@@ -64,7 +64,7 @@ func (g *Gateway) insteadStable(w http.ResponseWriter, out *http.Request, x *exc
 	}
 	stable.revision.enter()
 	defer stable.revision.leave()
-	resp, err := g.carry(x, stable, new(tries), func(e *endpoint) (*http.Response, error) {
+	resp, err := g.carry(x, stable, new(tries), func(e *endpoint) (*http.Response, error) { //nolint:bodyclose // passInstead does
 		return g.exchangeWith(x, stable, e, out, x.call)
 	})
 	stable.breaker.report(outcomeOf(x, resp, err), x.uptime, g.uptime())
@@ -97,7 +97,7 @@ func (g *Gateway) insteadUnit(w http.ResponseWriter, in, out *http.Request, x *e
 		sent.Body, sent.ContentLength = readerOf(x.call.Content), int64(len(x.call.Content))
 	}
 	late := time.AfterFunc(x.call.Answer, cancel)
-	resp, err := g.unitTransport.RoundTrip(sent)
+	resp, err := g.unitTransport.RoundTrip(sent) //nolint:bodyclose // passInstead does
 	if err != nil {
 		return false
 	}
@@ -119,7 +119,7 @@ func (g *Gateway) passInstead(w http.ResponseWriter, resp *http.Response, x *exc
 		resp.Body = &responseBody{ReadCloser: resp.Body, x: x}
 	}
 	if err := g.pass(w, resp); err != nil {
-		panic(http.ErrAbortHandler) // as in forward
+		abort()
 	}
 }
 

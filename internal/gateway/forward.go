@@ -28,10 +28,13 @@ func (g *Gateway) forward(w http.ResponseWriter, req *http.Request, x *exchange)
 	g.answered(x, resp, out.Header)
 	x.body.closing(w.Header())
 	if err := g.pass(w, resp); err != nil {
-		// The head is out, so all that is left to say to the client is that the answer is not whole. This is how
-		// net/http wants to be told.
-		panic(http.ErrAbortHandler)
+		abort()
 	}
+}
+
+// abort cuts the client's connection off. The head is out, so all that is left to say is that the answer is not whole.
+func abort() {
+	panic(http.ErrAbortHandler) //nolint:forbidigo // this is how net/http wants to be told
 }
 
 // ask sends a request to its revision, again if that is safe and the route wants it.
@@ -52,6 +55,11 @@ func (g *Gateway) ask(w http.ResponseWriter, out *http.Request, x *exchange) (*h
 		if x.call.Content, err = content(out); err != nil {
 			return nil, err
 		}
+		if x.call.Content == nil {
+			// An instance may answer while it still reads. Without this the server would take the rest of the body away
+			// from it as soon as the answer begins. Where it is not supported it is not needed.
+			_ = http.NewResponseController(w).EnableFullDuplex()
+		}
 	}
 	tried := new(tries)
 	for {
@@ -62,7 +70,7 @@ func (g *Gateway) ask(w http.ResponseWriter, out *http.Request, x *exchange) (*h
 			return g.exchangeWith(x, x.to, e, out, x.call)
 		})
 		if x.to.breaker.report(outcomeOf(x, resp, err), x.uptime, g.uptime()) {
-			g.opts.Log.Warn("breaker opened", "route", x.route.doc.Key, "revision", x.to.revision.name)
+			g.opts.Log.WarnContext(out.Context(), "breaker opened", "route", x.route.doc.Key, "revision", x.to.revision.name)
 		}
 		if !x.again(out, resp, err) {
 			return resp, err

@@ -44,7 +44,7 @@ func TestTooManyRequestsAreToldWhenToComeBack(t *testing.T) {
 				t.Errorf("Retry-After %q, want 4", after)
 			}
 		}
-		time.Sleep(4 * time.Second)
+		time.Sleep(4 * time.Second) //nolint:forbidigo // in a bubble
 		if resp := from(g, "192.0.2.1:4000"); resp.StatusCode != http.StatusOK {
 			t.Errorf("when it was told to come back it got %d", resp.StatusCode)
 		}

@@ -41,7 +41,7 @@ func secretLike(s string) bool {
 	letters, digits, turns := 0, 0, 0
 	last := byte(0)
 	for i := range len(s) {
-		kind := byte(0)
+		var kind byte
 		switch c := s[i]; {
 		case c >= '0' && c <= '9':
 			digits++

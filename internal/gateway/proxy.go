@@ -151,11 +151,6 @@ func (r *route) user(req *http.Request, caller authn.Caller, address func() stri
 
 // serve gives a request to its revision.
 func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, x *exchange) {
-	if hasBody(req) {
-		// An instance may answer while it still reads. Without this the server would take the rest of
-		// the body away from it as soon as the answer begins. Where it is not supported it is not needed.
-		_ = http.NewResponseController(w).EnableFullDuplex()
-	}
 	if wantsTunnel(req) {
 		g.tunnels.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), exchangeKey{}, x)))
 		return
@@ -204,7 +199,11 @@ func (g *Gateway) answered(x *exchange, resp *http.Response, sent http.Header) {
 	}
 	x.streaming = resp.ContentLength < 0 || resp.ContentLength > wholeAnswer || eventStream(resp)
 	if x.streaming && x.verdict != nil {
-		x.verdict.answer(canary.HTTPResult(resp.StatusCode), x.first)
+		if result := canary.HTTPResult(resp.StatusCode); result == canary.Failed {
+			x.verdict.end(result, x.first, x.first) // however it goes on, it is an error before the client has it
+		} else {
+			x.verdict.answer(result, x.first)
+		}
 	}
 	if resp.Body == http.NoBody {
 		x.complete = true

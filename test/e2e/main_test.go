@@ -53,6 +53,7 @@ func TestOnOneIsland(t *testing.T) {
 			"an abort in the ramp":                     abort,
 			"an alarm in the ramp":                     alarmInTheRamp,
 			"an alarm in the watch":                    alarmInTheWatch,
+			"a route says who is let in":               letIn,
 			"a newer push supersedes":                  supersede,
 			"a newer push queues":                      queue,
 			"a newer push is rejected":                 reject,

@@ -29,8 +29,9 @@ type Component struct {
 	Name string
 	// Env is the environment of the sample function; see its documentation.
 	Env map[string]string
-	// Run are further lines of the component's run, Extra of the component, without indentation.
-	Run, Extra []string
+	// Run are further lines of the component's run, Extra of the component, without indentation; Route are further fields of
+	// its route, as in "timeout: 1s".
+	Run, Extra, Route []string
 }
 
 // Version is a manifest of one component "web" that answers with a version, and does what further pairs
@@ -74,7 +75,7 @@ func (m Manifest) In(lane release.Lane) string {
 			fmt.Fprintf(&b, "        %s: %q\n", name, c.Env[name])
 		}
 		indented(&b, "      ", c.Run)
-		fmt.Fprintf(&b, "    route: {path: %s}\n", path(lane, c.Name))
+		fmt.Fprintf(&b, "    route: {%s}\n", strings.Join(append([]string{"path: " + path(lane, c.Name)}, c.Route...), ", "))
 		indented(&b, "    ", c.Extra)
 	}
 	fmt.Fprintf(&b, "environments:\n  %s:\n    ramp: %s\n    watch: %s\n", lane.Environment, or(m.Ramp, QuickRamp), or(m.Watch, "0s"))
