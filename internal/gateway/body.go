@@ -144,7 +144,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	case err == nil:
 	case err == io.EOF: // readers return it bare
 		b.x.complete = true
-	case b.x.client.Err() == nil:
+	case b.x.client.Err() == nil && !b.x.clientBroke.Load(): // else the answer was given up with the request
 		b.x.broken = true
 	}
 	return n, err
