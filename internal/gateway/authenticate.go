@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"time"
 
 	"github.com/skyisland/skyisland/internal/gateway/authn"
 	"github.com/skyisland/skyisland/internal/release"
@@ -22,10 +23,12 @@ func (g *Gateway) authenticator(d *document) (*authn.Authenticator, error) {
 }
 
 // checkAuthentication refuses documents whose callers this gateway has no way to know. One that gives the canary no
-// traffic is never refused for that: it is a way back, which must not break, and lets nobody in instead.
+// traffic, or no more of it than is in force, is never refused for that: it is a way back, which must not break, and lets
+// nobody in instead.
 func (g *Gateway) checkAuthentication(docs []*document) error {
+	t, uptime := g.table.Load(), g.uptime()
 	for _, d := range docs {
-		if d.Weight == release.NoWeight {
+		if d.Weight == release.NoWeight || t.routes[d.Key].covers(d, uptime) {
 			continue
 		}
 		if _, err := g.authenticator(d); err != nil {
@@ -33,6 +36,18 @@ func (g *Gateway) checkAuthentication(docs []*document) error {
 		}
 	}
 	return nil
+}
+
+// covers says that a document is in force already, or asks for no more than the one that is. A nil route covers nothing.
+func (r *route) covers(d *document, uptime time.Duration) bool {
+	if r == nil {
+		return false
+	}
+	if r.doc.digest == d.digest {
+		return true
+	}
+	w, _ := r.weight(uptime)
+	return d.Weight <= w && d.Release == r.doc.Release && reflect.DeepEqual(r.doc.Ingress.Authentication, d.Ingress.Authentication)
 }
 
 // authenticate says who sends a request, or why it is not let in.
@@ -53,9 +68,11 @@ func (r *route) authenticate(req *http.Request) (authn.Caller, *refusal) {
 	return caller, nil
 }
 
-// admitsAs says whether who was let in by one version of a route is let in by another.
+// admitsAs says whether who was let in by one version of a route is let in by another, which is not so when one of them
+// has no way to know callers.
 func (r *route) admitsAs(other *route) bool {
-	return r == other || reflect.DeepEqual(r.doc.Ingress.Authentication, other.doc.Ingress.Authentication)
+	return r == other || (r.auth == nil) == (other.auth == nil) &&
+		reflect.DeepEqual(r.doc.Ingress.Authentication, other.doc.Ingress.Authentication)
 }
 
 // introduce tells the instance who was authenticated, and keeps from it what would let it pass for the caller.

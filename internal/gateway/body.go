@@ -23,12 +23,16 @@ type requestBody struct {
 
 	// mu guards control: it must not be used once the handler has returned, and whoever sends the body may still read then.
 	mu sync.Mutex
-	// ended says that it was read to its end, left that nobody wants the rest.
-	ended, left bool
+	// ended says that it was read to its end, left that nobody wants the rest, reading that somebody waits for more.
+	ended, left, reading bool
+	// read tells leave that nobody waits any more.
+	read sync.Cond
 }
 
 func newRequestBody(w http.ResponseWriter, req *http.Request) *requestBody {
-	return &requestBody{ReadCloser: req.Body, control: http.NewResponseController(w), single: req.ProtoMajor == 1}
+	b := &requestBody{ReadCloser: req.Body, control: http.NewResponseController(w), single: req.ProtoMajor == 1}
+	b.read.L = &b.mu
+	return b
 }
 
 // Read reads from the client.
@@ -37,10 +41,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := b.ReadCloser.Read(p)
+	b.stop(err == io.EOF) // readers return it bare
 	switch {
-	case err == nil:
-	case err == io.EOF: // readers return it bare
-		b.end()
+	case err == nil, err == io.EOF:
 	case !errors.Is(err, http.ErrBodyReadAfterClose):
 		b.x.bodyErr.CompareAndSwap(nil, &err)
 		b.x.clientBroke.Store(true)
@@ -54,16 +57,19 @@ func (b *requestBody) wait(d time.Duration) bool {
 	defer b.mu.Unlock()
 	if !b.left {
 		_ = b.control.SetReadDeadline(time.Now().Add(d)) // it fails only where there is no connection
+		b.reading = true
 	}
 	return !b.left
 }
 
-// end notes that the body was read to its end. What the client sends next may take its time.
-func (b *requestBody) end() {
+// stop notes that nobody waits for more, and whether the body was read to its end. What the client sends next may take
+// its time.
+func (b *requestBody) stop(ended bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.ended = true
-	if !b.left {
+	b.reading, b.ended = false, b.ended || ended
+	b.read.Signal()
+	if ended && !b.left {
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 }
@@ -87,7 +93,8 @@ func (b *requestBody) closing(h http.Header) {
 // once could take the answer away from it.
 const linger = time.Second
 
-// leave gives up what is left of the body. It is called before the handler returns.
+// leave gives up what is left of the body. It is called before the handler returns, and lets nobody wait for more behind
+// it: the server would end that wait itself, and take the deadline away that bounds what it reads of the rest.
 func (b *requestBody) leave() {
 	if b == nil {
 		return
@@ -95,6 +102,11 @@ func (b *requestBody) leave() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.left = true
+	if b.single && b.reading && b.control.SetReadDeadline(time.Unix(1, 0)) == nil {
+		for b.reading {
+			b.read.Wait()
+		}
+	}
 	if !b.ended {
 		_ = b.control.SetReadDeadline(time.Now().Add(linger))
 	}
@@ -132,7 +144,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	case err == nil:
 	case err == io.EOF: // readers return it bare
 		b.x.complete = true
-	case b.x.client.Err() == nil:
+	case b.x.client.Err() == nil && !b.x.clientBroke.Load(): // else the answer was given up with the request
 		b.x.broken = true
 	}
 	return n, err

@@ -6,8 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
-	"time"
 
 	"github.com/skyisland/skyisland/internal/canary"
 	"github.com/skyisland/skyisland/internal/gateway/http1"
@@ -62,8 +62,13 @@ func (g *Gateway) insteadStable(w http.ResponseWriter, out *http.Request, x *exc
 	if stable.breaker.admit(x.uptime) != nil {
 		return false
 	}
+	// As in [Gateway.begin]: whoever drains the revision may have found it idle, unless a route still sends requests to it.
 	stable.revision.enter()
 	defer stable.revision.leave()
+	if r := g.table.Load().routes[x.route.doc.Key]; r == nil || !r.stable.is(stable.revision.name) {
+		stable.breaker.report(unknown, x.uptime, g.uptime())
+		return false
+	}
 	resp, err := g.carry(x, stable, new(tries), func(e *endpoint) (*http.Response, error) { //nolint:bodyclose // passInstead does
 		return g.exchangeWith(x, stable, e, out, x.call)
 	})
@@ -72,6 +77,9 @@ func (g *Gateway) insteadStable(w http.ResponseWriter, out *http.Request, x *exc
 		return false
 	}
 	x.fallback = "stable"
+	if x.sticky {
+		keepUserCookie(resp.Header)
+	}
 	g.passInstead(w, resp, x, stable.revision.name)
 	return true
 }
@@ -86,22 +94,21 @@ func (g *Gateway) insteadUnit(w http.ResponseWriter, in, out *http.Request, x *e
 	defer cancel()
 	sent := out.Clone(ctx)
 	sent.URL.Scheme, sent.URL.Host = entry.Scheme, entry.Host
-	delete(sent.Header, CallerHeader)
+	named := connectionFields(in.Header)
 	for name, values := range in.Header { // credentials are for them too
-		if !hopByHop(name) && !forwarding(name) && sent.Header[name] == nil {
+		if !hopByHop(name) && !forwarding(name) && !slices.Contains(named, name) && sent.Header[name] == nil {
 			sent.Header[name] = values
 		}
 	}
+	delete(sent.Header, CallerHeader) // ours, or what the client says of itself
 	sent.Header[FallbackHeader] = []string{"unit"}
 	if x.call.Content != nil {
 		sent.Body, sent.ContentLength = readerOf(x.call.Content), int64(len(x.call.Content))
 	}
-	late := time.AfterFunc(x.call.Answer, cancel)
-	resp, err := g.unitTransport.RoundTrip(sent) //nolint:bodyclose // passInstead does
+	resp, err := roundTripLate(g.unitTransport, sent, cancel, x.call.Answer) //nolint:bodyclose // passInstead does
 	if err != nil {
 		return false
 	}
-	late.Stop()
 	x.fallback = "unit"
 	g.passInstead(w, resp, x, resp.Header.Get(RevisionHeader))
 	return true

@@ -13,7 +13,7 @@ import (
 )
 
 // h2cInstance serves HTTP/2 without TLS and nothing else.
-func h2cInstance(t *testing.T, handler http.HandlerFunc) string {
+func h2cInstance(t testing.TB, handler http.HandlerFunc) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

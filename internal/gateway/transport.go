@@ -137,43 +137,6 @@ func (g *Gateway) exchangeWith(x *exchange, to *upstream, e *endpoint, req *http
 	return roundTripLate(g.opts.Transport, out, cancel, call.Answer)
 }
 
-// lateError is an answer that has not begun in time.
-type lateError struct{ after time.Duration }
-
-func (e *lateError) Error() string   { return "no answer within " + e.after.String() }
-func (e *lateError) Timeout() bool   { return true }
-func (e *lateError) Temporary() bool { return true }
-
-// roundTripLate bounds the wait for the head of an answer. cancel ends with the answer's body.
-func roundTripLate(t http.RoundTripper, req *http.Request, cancel context.CancelFunc, within time.Duration) (*http.Response, error) {
-	timer := time.AfterFunc(within, cancel)
-	resp, err := t.RoundTrip(req)
-	if !timer.Stop() {
-		if resp != nil {
-			_ = resp.Body.Close() // it came too late
-		}
-		return nil, &lateError{within}
-	}
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	resp.Body = &cancelBody{resp.Body, cancel}
-	return resp, nil
-}
-
-// cancelBody ends a request's context with its answer.
-type cancelBody struct {
-	io.ReadCloser
-	cancel context.CancelFunc
-}
-
-// Close gives up what was not read.
-func (b *cancelBody) Close() error {
-	defer b.cancel()
-	return b.ReadCloser.Close()
-}
-
 func readerOf(content []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(content)) }
 
 // tunnels carries requests that ask for a tunnel.
