@@ -108,7 +108,7 @@ func (c *conn) do(req *http.Request, call Call) (*http.Response, error) {
 		x.stop()
 		x.abandon()
 		c.close()
-		return nil, err
+		return nil, x.upload.explain(err)
 	}
 	return resp, nil
 }
