@@ -35,7 +35,7 @@ type upload struct {
 	// cause is why the body could not be read to its end; nil while it can.
 	cause atomic.Pointer[error]
 	once  sync.Once
-	done       chan struct{}
+	done  chan struct{}
 }
 
 // sendBody sends the head, and begins to send the body.

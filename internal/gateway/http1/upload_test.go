@@ -212,19 +212,26 @@ const tooLarge = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo
 
 func TestAnAnswerDuringAnUploadIsDelivered(t *testing.T) {
 	t.Parallel()
+	atHand := Call{Answer: short, Content: make([]byte, 64<<20)} // more than the kernel takes
 	for _, test := range []struct {
 		name string
+		body io.Reader
+		call Call
 		then func(*peer)
 	}{
-		{"the instance takes no more", func(*peer) {}},
-		{"the instance reads on", func(p *peer) { go func() { _, _ = io.Copy(io.Discard, p.r) }() }},
-		{"the instance closes with bytes unread", func(p *peer) { _ = p.Close() }},
+		{"the instance takes no more", zeros{}, patient, func(*peer) {}},
+		{"the instance reads on", zeros{}, patient, func(p *peer) { go func() { _, _ = io.Copy(io.Discard, p.r) }() }},
+		{"the instance closes with bytes unread", zeros{}, patient, func(p *peer) { _ = p.Close() }},
+		{"the instance resets", zeros{}, patient, (*peer).reset},
+		{"the instance takes no more of a body at hand", nil, atHand, func(*peer) {}},
+		{"the instance closes with bytes unread of a body at hand", nil, atHand, func(p *peer) { _ = p.Close() }},
+		{"the instance resets during a body at hand", nil, atHand, (*peer).reset},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			in := newInstance(t)
 			pool := in.pool()
-			got := ask(pool, post(zeros{}, -1), patient)
+			got := ask(pool, post(test.body, -1), test.call)
 			on := in.next()
 			on.head()
 			on.say(tooLarge)
@@ -235,21 +242,6 @@ func TestAnAnswerDuringAnUploadIsDelivered(t *testing.T) {
 			}
 		})
 	}
-}
-
-// Who writes is told of the reset first here, because the answer is not looked at before.
-func TestAnAnswerIsDeliveredWhenTheInstanceResetsAfterIt(t *testing.T) {
-	t.Parallel()
-	in := newInstance(t)
-	body, more := io.Pipe()
-	got := ask(in.pool(), post(body, -1), patient)
-	on := in.next()
-	on.head()
-	io.WriteString(more, "what it will not read")
-	on.say(tooLarge)
-	_ = on.Close() // with bytes unread, that is a reset
-	wantAnswer(t, got, "413 too much")
-	more.Close()
 }
 
 func TestAnswerAndBodyMayFlowAtOnce(t *testing.T) {
