@@ -55,7 +55,7 @@ func newConn(p *Pool, dialed net.Conn) (*conn, error) {
 	return c, nil
 }
 
-func (c *conn) close() { _ = c.Conn.Close() } // nothing is expected of the connection any more
+func (c *conn) close() { _ = c.Close() } // nothing is expected of the connection any more
 
 // quiet says that nothing came since the last answer.
 func (c *conn) quiet() bool {

@@ -14,7 +14,7 @@ import (
 // short is an Answer that passes while a test waits for it; long is one that passes only while the test wants it to.
 const (
 	short = 80 * time.Millisecond
-	long  = 400 * time.Millisecond
+	long  = 300 * time.Millisecond
 )
 
 func wantTimeout(t *testing.T, got <-chan result) error {
@@ -84,10 +84,10 @@ func TestTheAnswerIsOnlyWaitedForWhenTheBodyWasSent(t *testing.T) {
 	got := ask(in.pool(), post(body, -1), Call{Answer: long})
 	on := in.next()
 	req := on.head()
-	io.WriteString(more, "slow ")
+	feed(t, more, "slow ")
 	time.AfterFunc(long+short, func() {
-		io.WriteString(more, "body")
-		more.Close()
+		feed(t, more, "body")
+		_ = more.Close()
 	})
 	if b, err := io.ReadAll(req.Body); err != nil || string(b) != "slow body" {
 		t.Fatalf("the instance got %q, %v", b, err)
@@ -170,7 +170,7 @@ func TestABodyThatDoesNotComeIsNoTimeout(t *testing.T) {
 	}
 	on.say(ok)
 	wantAnswer(t, got, "200 ok")
-	more.Close()
+	_ = more.Close()
 }
 
 func TestConnectingIsBounded(t *testing.T) {

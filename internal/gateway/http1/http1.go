@@ -102,7 +102,8 @@ func (p *Pool) Do(req *http.Request, call Call) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%w (%w)", ctx.Err(), err)
 		}
-		if !errors.Is(err, errUnsent) && !(errors.Is(err, errStale) && repeatable(req, call)) {
+		again := errors.Is(err, errUnsent) || errors.Is(err, errStale) && repeatable(req, call)
+		if !again {
 			return nil, err
 		}
 	}

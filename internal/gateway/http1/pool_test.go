@@ -116,12 +116,12 @@ func echo(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("X-Path", req.RequestURI)
 	if len(body)%3 == 0 {
-		http.NewResponseController(w).Flush() // and so in chunks
+		_ = http.NewResponseController(w).Flush() // and so in chunks
 	}
 	if len(body)%7 == 0 {
 		w.Header().Set("Connection", "close")
 	}
-	w.Write(body)
+	_, _ = w.Write(body)
 }
 
 func TestEveryRequestOfManyGetsItsOwnAnswer(t *testing.T) {

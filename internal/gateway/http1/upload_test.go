@@ -89,7 +89,7 @@ func TestAConnectionWithARequestThatIsNotSentWholeIsNotUsedAgain(t *testing.T) {
 			in := newInstance(t)
 			pool := in.pool()
 			body, more := io.Pipe()
-			defer more.Close()
+			defer func() { _ = more.Close() }()
 			got := ask(pool, post(body, -1), patient)
 			on := in.next()
 			on.head()
@@ -114,13 +114,13 @@ func TestPartsOfABodyAreSentAsTheyCome(t *testing.T) {
 			on := in.next()
 			req := on.head()
 			for _, part := range []string{"one", "two"} {
-				io.WriteString(more, part)
+				feed(t, more, part)
 				b := make([]byte, len(part))
 				if _, err := io.ReadFull(req.Body, b); err != nil || string(b) != part {
 					t.Fatalf("got %q, %v, want %q", b, err, part)
 				}
 			}
-			more.Close()
+			_ = more.Close()
 			if _, err := io.Copy(io.Discard, req.Body); err != nil {
 				t.Fatal(err)
 			}
@@ -262,7 +262,7 @@ func TestAnswerAndBodyMayFlowAtOnce(t *testing.T) {
 	resp := wait(t, "the head of the answer", heads)
 	defer resp.Body.Close()
 	for _, word := range []string{"ping", "pong"} {
-		io.WriteString(more, word)
+		feed(t, more, word)
 		b := make([]byte, 4)
 		if _, err := io.ReadFull(req.Body, b); err != nil || string(b) != word {
 			t.Fatalf("the instance got %q, %v, want %q", b, err, word)
@@ -272,7 +272,7 @@ func TestAnswerAndBodyMayFlowAtOnce(t *testing.T) {
 			t.Fatalf("the caller got %q, %v, want %q", b, err, word)
 		}
 	}
-	more.Close()
+	_ = more.Close()
 	on.say("0\r\n\r\n")
 	if b, err := io.ReadAll(resp.Body); len(b) > 0 || err != nil {
 		t.Errorf("the answer ended with %q, %v", b, err)
