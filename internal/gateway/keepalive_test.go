@@ -40,7 +40,9 @@ func TestAnAnswerWithoutTheBodyBreaksNoNextRequest(t *testing.T) {
 				defer conn.Close()
 				in := bufio.NewReader(conn)
 				for n := range 3 {
-					go func() { _, _ = fmt.Fprintf(conn, "POST /web HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size)) }()
+					go func() {
+						_, _ = fmt.Fprintf(conn, "POST /web HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+					}()
 					resp, err := http.ReadResponse(in, nil)
 					if err != nil {
 						t.Fatalf("answer %d: %v", n, err)

@@ -108,7 +108,7 @@ func (c *conn) do(req *http.Request, call Call) (*http.Response, error) {
 		x.stop()
 		x.abandon()
 		c.close()
-		return nil, err
+		return nil, x.upload.explain(err)
 	}
 	return resp, nil
 }
@@ -126,13 +126,21 @@ func (x *exchange) send() (*http.Response, error) {
 		_, _ = x.w.Write(x.call.Content) // the writer keeps its error until it is flushed
 		err = x.w.Flush()
 	}
-	if err != nil {
-		return nil, x.stale(err)
+	cut := err != nil
+	if cut {
+		if !x.wrote {
+			return nil, x.stale(err)
+		}
+		// An instance that refuses a request says so and closes its side: what it said may be there already.
+		if err := x.deadline(x.SetReadDeadline, min(x.call.Answer, lastWords)); err != nil {
+			return nil, err
+		}
 	}
 	resp, err := x.readHead()
 	if err != nil {
 		return nil, err
 	}
+	resp.Close = resp.Close || cut
 	return x.begin(resp)
 }
 

@@ -85,6 +85,9 @@ type Call struct {
 // A request that was not begun on a kept connection goes out on another one, whatever its method. One that was begun and
 // not answered at all is sent again only if it is safe to: its method is idempotent and its body, if any, is in Content.
 // Errors before anything was sent are [DialError].
+//
+// The request's Body is not closed. Where its sending was given up it may still be read once Do has returned, and whoever
+// gave it has to end that.
 func (p *Pool) Do(req *http.Request, call Call) (*http.Response, error) {
 	ctx := req.Context()
 	for {

@@ -98,6 +98,14 @@ func (p *peer) say(s string) {
 	}
 }
 
+// feed gives the next part of a body, and waits until it was read.
+func feed(t testing.TB, body *io.PipeWriter, part string) {
+	t.Helper()
+	if _, err := io.WriteString(body, part); err != nil {
+		t.Error("nobody reads the body:", err)
+	}
+}
+
 // serve answers one request.
 func (p *peer) serve(answer string) {
 	p.t.Helper()

@@ -2,7 +2,6 @@ package http1
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -117,12 +116,12 @@ func echo(w http.ResponseWriter, req *http.Request) {
 	}
 	w.Header().Set("X-Path", req.RequestURI)
 	if len(body)%3 == 0 {
-		http.NewResponseController(w).Flush() // and so in chunks
+		_ = http.NewResponseController(w).Flush() // and so in chunks
 	}
 	if len(body)%7 == 0 {
 		w.Header().Set("Connection", "close")
 	}
-	w.Write(body)
+	_, _ = w.Write(body)
 }
 
 func TestEveryRequestOfManyGetsItsOwnAnswer(t *testing.T) {
@@ -132,9 +131,9 @@ func TestEveryRequestOfManyGetsItsOwnAnswer(t *testing.T) {
 	in := &instance{server.Listener, t}
 	pool := in.pool(func(o *Options) { o.Keep = 8 })
 	var all sync.WaitGroup
-	for worker := range 24 {
+	for worker := range 16 {
 		all.Go(func() {
-			for i := range 25 {
+			for i := range 20 {
 				if err := askForEcho(pool, worker, i); err != nil {
 					t.Errorf("request %d of %d: %v", i, worker, err)
 				}
@@ -173,9 +172,6 @@ func askForEcho(pool *Pool, worker, i int) error {
 		}
 	}
 	if i%5 == 3 && ctx.Err() != nil {
-		return nil
-	}
-	if errors.Is(err, errStale) { // the server closed what it had kept
 		return nil
 	}
 	return err

@@ -9,7 +9,7 @@ import (
 
 // between is what happens between two requests.
 type between struct {
-	*Pool
+	pool *Pool
 	*peer
 	*clock
 }
@@ -17,7 +17,7 @@ type between struct {
 // unquiet waits until what the instance did has reached the idle connection.
 func (b between) unquiet() {
 	b.t.Helper()
-	eventually(b.t, "news on the idle connection", func() bool { return !b.idle[0].quiet() })
+	eventually(b.t, "news on the idle connection", func() bool { return !b.pool.idle[0].quiet() })
 }
 
 type reuse struct {
@@ -41,7 +41,7 @@ var reuses = []reuse{
 	{name: "an informational answer before", answer: "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + ok, want: true},
 	{name: "HTTP/1.0 that says it keeps the connection", answer: "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok", want: true},
 	{name: "idle, and not too old", answer: ok, then: func(b between) { b.advance(time.Minute - 1) }, want: true},
-	{name: "idle, and reaped too early", answer: ok, then: func(b between) { b.advance(time.Minute - 1); b.Reap() }, want: true},
+	{name: "idle, and reaped too early", answer: ok, then: func(b between) { b.advance(time.Minute - 1); b.pool.Reap() }, want: true},
 
 	{name: "an answer that is not read to its end", answer: ok, close: 1},
 	{name: "an answer in chunks whose end is not read", answer: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", close: 2},
@@ -51,14 +51,14 @@ var reuses = []reuse{
 	{name: "a body behind not modified", answer: "HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\nok"},
 	{name: "bytes behind the last chunk", answer: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n\r\n"},
 	{name: "bytes without a request", answer: ok, then: func(b between) { b.say("HTTP/1.1 408 Request Timeout\r\n\r\n"); b.unquiet() }},
-	{name: "an instance that closes", answer: ok, then: func(b between) { _ = b.peer.Close(); b.unquiet() }},
+	{name: "an instance that closes", answer: ok, then: func(b between) { _ = b.Close(); b.unquiet() }},
 	{name: "an instance that resets", answer: ok, then: func(b between) { b.reset(); b.unquiet() }},
 	{name: "an instance that says it closes", answer: "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"},
 	{name: "HTTP/1.0", answer: "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"},
 	{name: "HTTP/1.0 without content", answer: "HTTP/1.0 204 No Content\r\n\r\n"},
 	{name: "idle for too long", answer: ok, then: func(b between) { b.advance(time.Minute) }},
-	{name: "idle for too long, and reaped", answer: ok, then: func(b between) { b.advance(time.Minute); b.Reap(); b.gone() }},
-	{name: "a pool that was closed", answer: ok, then: func(b between) { b.Pool.Close(); b.gone() }},
+	{name: "idle for too long, and reaped", answer: ok, then: func(b between) { b.advance(time.Minute); b.pool.Reap(); b.gone() }},
+	{name: "a pool that was closed", answer: ok, then: func(b between) { b.pool.Close(); b.gone() }},
 }
 
 func TestAConnectionIsUsedAgainOnlyWhenNothingIsInDoubt(t *testing.T) {

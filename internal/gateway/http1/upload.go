@@ -32,8 +32,10 @@ type upload struct {
 	expect chan bool
 	// head says that the head of the answer is there; sent that the whole body is on its way.
 	head, sent atomic.Bool
-	once       sync.Once
-	done       chan struct{}
+	// cause is why the body could not be read to its end; nil while it can.
+	cause atomic.Pointer[error]
+	once  sync.Once
+	done  chan struct{}
 }
 
 // sendBody sends the head, and begins to send the body.
@@ -68,8 +70,20 @@ func (u *upload) run() {
 		u.await(min(u.x.call.Answer, lastWords))
 	default:
 		// The caller cannot finish this request any more, and the instance has to see that it is not whole.
+		u.cause.Store(&err)
 		u.x.close()
 	}
+}
+
+// explain says why an exchange failed: where it was its body, the connection only says that it was closed.
+func (u *upload) explain(err error) error {
+	if u == nil {
+		return err
+	}
+	if cause := u.cause.Load(); cause != nil {
+		return fmt.Errorf("%w (%w)", *cause, err)
+	}
+	return err
 }
 
 // await bounds the wait for the head of the answer, unless it is there.
