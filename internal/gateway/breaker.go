@@ -31,8 +31,10 @@ type breaker struct {
 	// until is when an open breaker begins to try; 0 is closed. While it tries, one request is on trial at a time.
 	until   time.Duration
 	onTrial bool
-	good    int
-	opened  uint64 // how often it has
+	// trial is when the request on trial was admitted.
+	trial  time.Duration
+	good   int
+	opened uint64 // how often it has
 }
 
 // breakerPart counts what ended within one tenth of the time.
@@ -52,12 +54,16 @@ func (b *breaker) admit(uptime time.Duration) error {
 		return nil
 	case uptime < b.until:
 		return &openError{b.until - uptime}
-	case b.onTrial:
+	case b.onTrial && uptime < b.trial+b.patience():
 		return &openError{time.Second}
 	}
-	b.onTrial = true
+	b.onTrial, b.trial = true, uptime
 	return nil
 }
+
+// patience is how long a trial may take before another request is tried. One that a client holds up, who is slow with its
+// body, would keep everybody out otherwise.
+func (b *breaker) patience() time.Duration { return max(b.config.Open.Std(), time.Second) }
 
 // verdicts of a request, for a breaker.
 type outcome uint8
@@ -106,10 +112,12 @@ func (b *breaker) report(o outcome, admitted, uptime time.Duration) (opened bool
 
 // tried takes how a trial ended. Requests from before the breaker opened say nothing any more.
 func (b *breaker) tried(o outcome, admitted, uptime time.Duration) (opened bool) {
-	if !b.onTrial || admitted < b.until {
+	if admitted < b.until {
 		return false
 	}
-	b.onTrial = false
+	if admitted == b.trial {
+		b.onTrial = false
+	}
 	switch o {
 	case bad:
 		b.open(uptime)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -64,34 +65,36 @@ func (b *slowBody) Read(p []byte) (int, error) {
 func TestAnAnswerIsNotLateBeforeItsRequest(t *testing.T) {
 	const timeout = 50 * time.Millisecond
 	for _, h2c := range []bool{false, true} {
-		g := newTestGateway(t, Options{})
-		hang := make(chan struct{})
-		defer close(hang)
-		handler := func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/web/hang" {
-				_, _ = io.Copy(io.Discard, r.Body)
-				<-hang
+		t.Run(fmt.Sprintf("HTTP/2 %v", h2c), func(t *testing.T) {
+			g := newTestGateway(t, Options{})
+			hang := make(chan struct{})
+			defer close(hang)
+			handler := func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/web/hang" {
+					_, _ = io.Copy(io.Discard, r.Body)
+					<-hang
+				}
+				bigEcho(w, r)
 			}
-			bigEcho(w, r)
-		}
-		at := instance(t, handler)
-		if h2c {
-			at = h2cInstance(t, handler)
-		}
-		r := testRoute(1, weight(0), func(r *release.Route) { r.Ingress.Timeout = release.Duration(timeout) })
-		r.Stable, r.Canary = target("web-1", at), nil
-		r.Stable.H2C = h2c
-		mustApply(t, g, r)
-		base := serve(t, g)
-		for path, want := range map[string]int{"/web": http.StatusOK, "/web/hang": http.StatusGatewayTimeout} {
-			resp, err := http.Post(base+path, "text/plain", &slowBody{parts: 5, every: timeout / 2})
-			if err != nil {
-				t.Fatal(err)
+			at := instance(t, handler)
+			if h2c {
+				at = h2cInstance(t, handler)
 			}
-			_ = resp.Body.Close()
-			if resp.StatusCode != want {
-				t.Errorf("h2c %v: %s: status %d, want %d", h2c, path, resp.StatusCode, want)
+			r := testRoute(1, weight(0), func(r *release.Route) { r.Ingress.Timeout = release.Duration(timeout) })
+			r.Stable, r.Canary = target("web-1", at), nil
+			r.Stable.H2C = h2c
+			mustApply(t, g, r)
+			base := serve(t, g)
+			for path, want := range map[string]int{"/web": http.StatusOK, "/web/hang": http.StatusGatewayTimeout} {
+				resp, err := http.Post(base+path, "text/plain", &slowBody{parts: 5, every: timeout / 2})
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = resp.Body.Close()
+				if resp.StatusCode != want {
+					t.Errorf("h2c %v: %s: status %d, want %d", h2c, path, resp.StatusCode, want)
+				}
 			}
-		}
+		})
 	}
 }

@@ -14,7 +14,9 @@ const (
 
 // NewServer returns a server for the gateway's traffic with bounds on what a client may send before it
 // is known to be one: 64 KiB of header within 10 s, and 120 s between requests. Bodies have no bound in
-// time, because uploads and streams may take as long as they take.
+// time, because uploads and streams may take as long as they take. The 10 s run from the first byte, but on a connection
+// that has carried nothing yet from its beginning: clients that dial in advance have to give such ones up before, or a
+// request may meet the close.
 func (g *Gateway) NewServer(addr string) *http.Server {
 	return g.speak(&http.Server{
 		Addr:              addr,
