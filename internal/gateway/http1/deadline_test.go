@@ -104,15 +104,49 @@ func TestAnAnswerMayComeSlowlyOnceItHasBegun(t *testing.T) {
 	on.sayLate(got)
 }
 
+// The body ends when the answer has begun already: nothing is waited for any more then.
+func TestAnAnswerThatBeganDuringAnUploadMayComeSlowly(t *testing.T) {
+	t.Parallel()
+	in := newInstance(t)
+	pool := in.pool()
+	body, more := io.Pipe()
+	begun, got := make(chan bool, 1), make(chan result, 1)
+	go func() {
+		resp, err := pool.Do(post(body, -1), Call{Answer: long})
+		begun <- true
+		if err != nil {
+			got <- result{err: err}
+			return
+		}
+		b, err := io.ReadAll(resp.Body)
+		got <- result{resp, string(b), err}
+	}()
+	on := in.next()
+	req := on.head()
+	on.say("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n")
+	wait(t, "the head of the answer", begun)
+	_ = more.Close()
+	if _, err := io.Copy(io.Discard, req.Body); err != nil {
+		t.Fatal(err)
+	}
+	on.finishLate("slow answer", got)
+}
+
 // sayLate begins to answer at once, and ends when the answer would be late.
 func (p *peer) sayLate(got <-chan result) {
 	p.t.Helper()
 	p.say("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nslow ")
+	p.finishLate("answer", got)
+}
+
+// finishLate says the rest of "slow answer" when the head of an answer would be late.
+func (p *peer) finishLate(rest string, got <-chan result) {
+	p.t.Helper()
 	select {
 	case r := <-got:
 		p.t.Error("it was given up:", r)
 	case <-time.After(long + short):
-		p.say("answer")
+		p.say(rest)
 		wantAnswer(p.t, got, "200 slow answer")
 	}
 }

@@ -161,7 +161,7 @@ func TestAnAnswerThatHasBegunIsNotAskedForAgain(t *testing.T) {
 // The instance says that it is done while it still takes the body, so that one goroutine looks at what the other does.
 func TestAKeptConnectionThatEndsDuringAnUploadIsAnError(t *testing.T) {
 	t.Parallel()
-	for range 8 {
+	for range 4 {
 		in := newInstance(t)
 		pool, on := kept(in)
 		got := ask(pool, request(context.Background(), http.MethodPost, "/", zeros{}, -1), patient)

@@ -212,7 +212,7 @@ const tooLarge = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 8\r\n\r\ntoo
 
 func TestAnAnswerDuringAnUploadIsDelivered(t *testing.T) {
 	t.Parallel()
-	atHand := Call{Answer: short, Content: make([]byte, 64<<20)} // more than the kernel takes
+	atHand := Call{Answer: short, Content: make([]byte, 32<<20)} // more than the kernel takes
 	for _, test := range []struct {
 		name string
 		body io.Reader
