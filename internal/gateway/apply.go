@@ -166,6 +166,9 @@ func (g *Gateway) build(d *document, old *route, l *lease, bells map[string]*bel
 		r.live = newLive(d.Key)
 	}
 	r.stable, r.canary = g.newUpstream(d, d.Stable, r.live), g.newUpstream(d, d.Canary, r.live)
+	if f := d.Ingress.Fallback; f != nil && f.Unit != "" && g.units[f.Unit] == nil {
+		g.opts.Log.Warn("a route falls back to a unit whose entry this gateway does not know", "route", d.Key, "unit", f.Unit)
+	}
 	var err error
 	if r.auth, err = g.authenticator(d); err != nil {
 		g.opts.Log.Error("nobody can be let in on a route", "route", d.Key, "error", err)
