@@ -47,7 +47,8 @@ type exchange struct {
 	bytes             int64
 	clientBroke       atomic.Bool // the request's body broke off
 	bodyErr           atomic.Pointer[error]
-	body              *requestBody // nil without one
+	body              *requestBody             // nil without one
+	control           *http.ResponseController // of the client, where a tunnel is asked for
 	call              http1.Call
 	retries           int
 	// fallback names what answered instead of the revision, reason says why the gateway answered itself.

@@ -38,7 +38,10 @@ func (g *Gateway) forward(w http.ResponseWriter, req *http.Request, x *exchange)
 func (g *Gateway) ask(w http.ResponseWriter, out *http.Request, x *exchange) (*http.Response, error) {
 	x.call = http1.Call{Answer: x.route.timeout}
 	if out.ProtoAtLeast(1, 1) { // clients of HTTP/1.0 know no such answers
-		x.call.Inform = func(status int, header http.Header) { inform(w, status, header) }
+		x.call.Inform = func(status int, header http.Header) {
+			g.patience(http.NewResponseController(w))
+			inform(w, status, header)
+		}
 	}
 	if hasBody(out) {
 		body := newRequestBody(w, out)

@@ -144,6 +144,7 @@ func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, x *exchange) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
 	if wantsTunnel(req) {
+		x.control = http.NewResponseController(w)
 		g.tunnels.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), exchangeKey{}, x)))
 		return
 	}
@@ -197,7 +198,7 @@ func (g *Gateway) answered(x *exchange, resp *http.Response, sent http.Header) {
 		x.complete = true
 		return
 	}
-	resp.Body = &responseBody{ReadCloser: resp.Body, x: x}
+	resp.Body = &responseBody{ReadCloser: resp.Body, x: x, client: x.control}
 }
 
 // keepUserCookie drops a user cookie set by an instance: a revision that could choose its users' keys
