@@ -97,7 +97,7 @@ func (g *Gateway) outgoing(req *http.Request, x *exchange) *http.Request {
 	out.Header = make(http.Header, len(req.Header)+4)
 	named := connectionFields(req.Header)
 	for name, values := range req.Header {
-		if !hopByHop(name) && !forwarding(name) && !slices.Contains(named, name) {
+		if !hopByHop(name) && !forwarding(name) && !shadows(name) && !slices.Contains(named, name) {
 			out.Header[name] = values
 		}
 	}
@@ -153,6 +153,15 @@ func forwarding(name string) bool {
 	return false
 }
 
+// shadows says that many servers read the field as one that only the gateway says, because to them _ and - are the same.
+func shadows(name string) bool {
+	if strings.IndexByte(name, '_') < 0 {
+		return false
+	}
+	name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	return name == CallerHeader || forwarding(name)
+}
+
 // connectionFields are the fields that a Connection field names as its own.
 func connectionFields(h http.Header) []string {
 	var names []string
@@ -191,7 +200,7 @@ func (g *Gateway) pass(w http.ResponseWriter, resp *http.Response) error {
 		h["Content-Type"] = nil // or net/http would guess one
 	}
 	announced := len(resp.Trailer)
-	for name := range resp.Trailer {
+	for name := range resp.Trailer { // valid ones: net/http takes no others that are announced
 		h["Trailer"] = append(h["Trailer"], name)
 	}
 	g.patience(http.NewResponseController(w))
@@ -205,6 +214,9 @@ func (g *Gateway) pass(w http.ResponseWriter, resp *http.Response) error {
 	// Trailers need chunks, and a short answer has them only when it is flushed.
 	_ = http.NewResponseController(w).Flush()
 	for name, values := range resp.Trailer {
+		if !httpguts.ValidTrailerHeader(name) {
+			continue // whoever reads trailers as header would see another message
+		}
 		if len(resp.Trailer) != announced {
 			name = http.TrailerPrefix + name
 		}
