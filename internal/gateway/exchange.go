@@ -109,7 +109,7 @@ func (x *exchange) testify(req *http.Request) {
 	}
 	v := &x.own
 	v.now, v.tally, v.arm, v.session, v.sticky = x.g.opts.Now, x.route.tally, x.arm, x.session, x.sticky
-	if req.Header.Get("Upgrade") != "" {
+	if wantsTunnel(req) {
 		// How long a tunnel takes to end says nothing about its latency.
 		v.limits = &canary.Thresholds{}
 	}
