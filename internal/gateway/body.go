@@ -128,6 +128,8 @@ func content(req *http.Request) ([]byte, error) {
 type responseBody struct {
 	io.ReadCloser
 	x *exchange
+	// client bounds how long the client may take what was read, where the gateway does not write it itself; else nil.
+	client *http.ResponseController
 }
 
 // Ready says that the head of the answer need not be sent ahead, because some of its body is there.
@@ -140,6 +142,9 @@ func (b *responseBody) Ready() bool {
 func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.x.bytes += int64(n)
+	if b.client != nil {
+		b.x.g.patience(b.client)
+	}
 	switch {
 	case err == nil:
 	case err == io.EOF: // readers return it bare

@@ -47,7 +47,8 @@ type exchange struct {
 	bytes             int64
 	clientBroke       atomic.Bool // the request's body broke off
 	bodyErr           atomic.Pointer[error]
-	body              *requestBody // nil without one
+	body              *requestBody             // nil without one
+	control           *http.ResponseController // of the client, where a tunnel is asked for
 	call              http1.Call
 	retries           int
 	// fallback names what answered instead of the revision, reason says why the gateway answered itself.
@@ -108,7 +109,7 @@ func (x *exchange) testify(req *http.Request) {
 	}
 	v := &x.own
 	v.now, v.tally, v.arm, v.session, v.sticky = x.g.opts.Now, x.route.tally, x.arm, x.session, x.sticky
-	if req.Header.Get("Upgrade") != "" {
+	if wantsTunnel(req) {
 		// How long a tunnel takes to end says nothing about its latency.
 		v.limits = &canary.Thresholds{}
 	}

@@ -96,7 +96,7 @@ func (g *Gateway) insteadUnit(w http.ResponseWriter, in, out *http.Request, x *e
 	sent.URL.Scheme, sent.URL.Host = entry.Scheme, entry.Host
 	named := connectionFields(in.Header)
 	for name, values := range in.Header { // credentials are for them too
-		if !hopByHop(name) && !forwarding(name) && !slices.Contains(named, name) && sent.Header[name] == nil {
+		if !hopByHop(name) && !forwarding(name) && !shadows(name) && !slices.Contains(named, name) && sent.Header[name] == nil {
 			sent.Header[name] = values
 		}
 	}

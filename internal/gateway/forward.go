@@ -41,7 +41,10 @@ func abort() {
 func (g *Gateway) ask(w http.ResponseWriter, out *http.Request, x *exchange) (*http.Response, error) {
 	x.call = http1.Call{Answer: x.route.timeout}
 	if out.ProtoAtLeast(1, 1) { // clients of HTTP/1.0 know no such answers
-		x.call.Inform = func(status int, header http.Header) { inform(w, status, header) }
+		x.call.Inform = func(status int, header http.Header) {
+			g.patience(http.NewResponseController(w))
+			inform(w, status, header)
+		}
 	}
 	if hasBody(out) {
 		body := newRequestBody(w, out)
@@ -102,7 +105,7 @@ func (g *Gateway) outgoing(req *http.Request, x *exchange) *http.Request {
 	out.Header = make(http.Header, len(req.Header)+4)
 	named := connectionFields(req.Header)
 	for name, values := range req.Header {
-		if !hopByHop(name) && !forwarding(name) && !slices.Contains(named, name) {
+		if !hopByHop(name) && !forwarding(name) && !shadows(name) && !slices.Contains(named, name) {
 			out.Header[name] = values
 		}
 	}
@@ -158,6 +161,15 @@ func forwarding(name string) bool {
 	return false
 }
 
+// shadows says that many servers read the field as one that only the gateway says, because to them _ and - are the same.
+func shadows(name string) bool {
+	if strings.IndexByte(name, '_') < 0 {
+		return false
+	}
+	name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	return name == CallerHeader || forwarding(name)
+}
+
 // connectionFields are the fields that a Connection field names as its own.
 func connectionFields(h http.Header) []string {
 	var names []string
@@ -196,7 +208,7 @@ func (g *Gateway) pass(w http.ResponseWriter, resp *http.Response) error {
 		h["Content-Type"] = nil // or net/http would guess one
 	}
 	announced := len(resp.Trailer)
-	for name := range resp.Trailer {
+	for name := range resp.Trailer { // valid ones: net/http takes no others that are announced
 		h["Trailer"] = append(h["Trailer"], name)
 		delete(h, "Content-Length") // HTTP/2 has both, and in HTTP/1.1 trailers need chunks
 	}
@@ -211,6 +223,9 @@ func (g *Gateway) pass(w http.ResponseWriter, resp *http.Response) error {
 	// Trailers need chunks, and a short answer has them only when it is flushed.
 	_ = http.NewResponseController(w).Flush()
 	for name, values := range resp.Trailer {
+		if !httpguts.ValidTrailerHeader(name) {
+			continue // whoever reads trailers as header would see another message
+		}
 		if len(resp.Trailer) != announced {
 			name = http.TrailerPrefix + name
 		}

@@ -152,6 +152,7 @@ func (r *route) user(req *http.Request, caller authn.Caller, address func() stri
 // serve gives a request to its revision.
 func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, x *exchange) {
 	if wantsTunnel(req) {
+		x.control = http.NewResponseController(w)
 		g.tunnels.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), exchangeKey{}, x)))
 		return
 	}
@@ -209,7 +210,7 @@ func (g *Gateway) answered(x *exchange, resp *http.Response, sent http.Header) {
 		x.complete = true
 		return
 	}
-	resp.Body = &responseBody{ReadCloser: resp.Body, x: x}
+	resp.Body = &responseBody{ReadCloser: resp.Body, x: x, client: x.control}
 }
 
 // keepUserCookie drops a user cookie set by an instance: a revision that could choose its users' keys

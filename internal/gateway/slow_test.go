@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -33,6 +35,40 @@ func TestAClientIsNotToBlameForASlowInstance(t *testing.T) {
 			if _, body, err := c.answer(http.MethodGet); err != nil || body != test.want {
 				t.Errorf("got %q (%v), want %q", body, err, test.want)
 			}
+		})
+	}
+}
+
+// TestAClientThatTakesNothingIsLetGo has clients that read nothing of what they asked for, in the ways around the copying
+// of an answer.
+func TestAClientThatTakesNothingIsLetGo(t *testing.T) {
+	big := strings.Repeat("x", 100<<10)
+	for _, test := range []struct{ name, header, answer string }{
+		{"of an upgrade that is refused", "Connection: Upgrade\r\nUpgrade: x\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n"},
+		{"of early hints", "", "HTTP/1.1 103 Early Hints\r\nX-Big: " + big + "\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWire(t, Options{ClientIdle: 50 * time.Millisecond}, badThen(func(c *wireConn, _ *http.Request) bool {
+				c.say(test.answer)
+				for strings.Contains(test.answer, "000000000") {
+					if _, err := io.WriteString(c, big); err != nil {
+						return true
+					}
+				}
+				return false
+			}))
+			c := w.dial(t)
+			_ = c.SetReadBuffer(4 << 10)
+			for range 100 { // what is answered fills the line in the end
+				c.say("GET /web/bad HTTP/1.1\r\nHost: x\r\n" + test.header + "\r\n")
+			}
+			quiet := 0 // looks in a row that found no request under way
+			eventually(t, "the connection is given up", func() bool {
+				if quiet++; statsOf(w.g, "web-1").InFlight > 0 {
+					quiet = 0
+				}
+				return quiet == 100
+			})
 		})
 	}
 }
