@@ -38,8 +38,10 @@ func (g *Gateway) instead(w http.ResponseWriter, in, out *http.Request, x *excha
 	x.fallback, x.status = "answer", f.Answer.Status
 	h := w.Header()
 	h.Set(FallbackHeader, x.fallback)
-	h.Set("Content-Type", f.Answer.Type)
-	h.Set("Content-Length", strconv.Itoa(len(f.Answer.Body)))
+	if f.Answer.Status != http.StatusNoContent && f.Answer.Status != http.StatusNotModified { // those have no body, and say nothing of one
+		h.Set("Content-Type", f.Answer.Type)
+		h.Set("Content-Length", strconv.Itoa(len(f.Answer.Body)))
+	}
 	h.Set("Cache-Control", "no-store")
 	g.patience(http.NewResponseController(w))
 	w.WriteHeader(f.Answer.Status)

@@ -163,7 +163,11 @@ func checkFallback(doc *yamldoc.Document, at string, f *release.Fallback) {
 			report(doc, at+".unit", err)
 		}
 	}
-	if a := f.Answer; a != nil && len(a.Body) > release.MostAnswer {
+	a := f.Answer
+	if a != nil && (a.Status == 204 || a.Status == 304) && a.Body != "" {
+		doc.Report(at+".answer.body", fmt.Sprintf("an answer of status %d has no body", a.Status), "remove it, or write another status, such as 200")
+	}
+	if a != nil && len(a.Body) > release.MostAnswer {
 		doc.Report(at+".answer.body", fmt.Sprintf("%d bytes", len(a.Body)), fmt.Sprintf("write at most %d", release.MostAnswer))
 	}
 }

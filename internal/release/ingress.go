@@ -184,6 +184,8 @@ func (a StaticAnswer) check() error {
 	switch {
 	case a.Status < 200 || a.Status > 599:
 		return fmt.Errorf("fallback answer: status %d: want 200 to 599", a.Status)
+	case (a.Status == 204 || a.Status == 304) && a.Body != "":
+		return fmt.Errorf("fallback answer: status %d has no body", a.Status)
 	case len(a.Body) > MostAnswer || len(a.Type) > 256:
 		return fmt.Errorf("fallback answer: a body of %d bytes: at most %d", len(a.Body), MostAnswer)
 	}
