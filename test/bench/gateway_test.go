@@ -225,9 +225,14 @@ func benchHandler(b *testing.B, r *report) {
 		r.add("handler without a network: "+s.name, "%s", text)
 	}
 	allocations := func(path string) float64 { return testing.AllocsPerRun(1000, func() { serveOne(g, path) }) }
-	cost := time.Duration((median(sides[2].times) - median(sides[3].times)) * float64(time.Microsecond))
-	more := allocations("/canary") - allocations("/blind")
-	r.judge("guard and evidence: cost a request", "<= 200 ns, 0 allocations", cost <= guardCost && more <= 0, "%s, %.0f allocations", cost, more)
+	// Of each round the difference, for what else the machine does meets both sides of a round alike.
+	more := make([]float64, len(sides[2].times))
+	for i := range more {
+		more[i] = sides[2].times[i] - sides[3].times[i]
+	}
+	cost := time.Duration(median(more) * float64(time.Microsecond))
+	allocated := allocations("/canary") - allocations("/blind")
+	r.judge("guard and evidence: cost a request", "<= 200 ns, 0 allocations", cost <= guardCost && allocated <= 0, "%s, %.0f allocations", cost, allocated)
 	b.ReportMetric(0, "ns/op")
 }
 
