@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -68,7 +69,7 @@ func (l *accessLog) refused(req *http.Request, in admission, f *refusal, took ti
 		return
 	}
 	line := accessLine{
-		at: in.at, trace: traceOf(req.Header), method: req.Method, path: req.URL.Path, class: classRefused,
+		at: in.at, trace: cmp.Or(traceOf(req.Header), randomHex(traceBytes)), method: req.Method, path: req.URL.Path, class: classRefused,
 		reason: f.reason, caller: in.caller.Subject, status: f.status, took: took,
 	}
 	if r := in.route; r != nil {

@@ -78,11 +78,14 @@ func TestOnlyWhoIsKnownIsLetIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"class":"refused","reason":"no-credential"`, `"reason":"bad-api-key"`, `"caller":"acme"`, `"unit":"a"`, `"status":401`,
+		`"class":"refused","reason":"no-credential"`, `"trace_id":"`, `"reason":"bad-api-key"`, `"caller":"acme"`, `"unit":"a"`, `"status":401`,
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %s in %s", want, &out)
 		}
+	}
+	if strings.Contains(out.String(), `"trace_id":""`) {
+		t.Error("a line has no trace")
 	}
 	if strings.Contains(out.String(), key) {
 		t.Error("a key is in the access log")

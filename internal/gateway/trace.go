@@ -12,6 +12,7 @@ import (
 const (
 	traceVersion = "00"
 	traceLength  = 55
+	traceBytes   = 16
 	// startFlags are sampled and random-trace-id: services that follow the parent's choice would
 	// otherwise never be seen, and the id is random indeed.
 	startFlags = "03"
@@ -26,7 +27,7 @@ func continueTrace(h http.Header) string {
 		id, flags, ok = parseTrace(values[0])
 	}
 	if !ok {
-		id, flags = randomHex(16), startFlags
+		id, flags = randomHex(traceBytes), startFlags
 		// The state belongs to a trace that could not be read.
 		h.Del("Tracestate")
 	}
