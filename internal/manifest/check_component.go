@@ -163,12 +163,10 @@ func checkFallback(doc *yamldoc.Document, at string, f *release.Fallback) {
 			report(doc, at+".unit", err)
 		}
 	}
-	a := f.Answer
-	if a != nil && (a.Status == 204 || a.Status == 304) && a.Body != "" {
-		doc.Report(at+".answer.body", fmt.Sprintf("an answer of status %d has no body", a.Status), "remove it, or write another status, such as 200")
-	}
-	if a != nil && len(a.Body) > release.MostAnswer {
-		doc.Report(at+".answer.body", fmt.Sprintf("%d bytes", len(a.Body)), fmt.Sprintf("write at most %d", release.MostAnswer))
+	if f.Answer != nil {
+		if err := f.Answer.CheckBody(); err != nil {
+			report(doc, at+".answer.body", err)
+		}
 	}
 }
 

@@ -108,7 +108,7 @@ func gatewayFields() []Field {
 		{Path: "components[].route.max-body", Min: "1KiB", Max: "1024GiB", Example: "10MiB",
 			Meaning: "The largest body a request may have; more gets 413. Without it, as the gateway is set: 1GiB."},
 		{Path: "components[].route.retries", Min: "0", Max: "3", Example: "1",
-			Meaning: "How often a GET, HEAD or OPTIONS request without a body is sent again, to another instance of the same revision if there is one, when it got no answer or 502, 503 or 504. What failed counts against the revision all the same. Without it, never."},
+			Meaning: "How often a GET, HEAD or OPTIONS request without a body is sent again, to another instance of the same revision if there is one, when its connection broke or it was answered with 502, 503 or 504. What failed counts against the revision all the same. Without it, never."},
 		{Path: "components[].route.limits", Example: "[{per: address, rate: 20/s, burst: 40}]",
 			Meaning: "How many requests are let through, up to 8 limits, all of which count; more get 429 with Retry-After. Each gateway counts for itself."},
 		{Path: "components[].route.limits[].per", Required: true, Values: []string{"route", "tenant", "user", "address"}, Example: "user",

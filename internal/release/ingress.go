@@ -151,6 +151,7 @@ const (
 	mostRate  = Rate(1e6)
 	leastRate = Rate(1.0 / 3600)
 	mostBurst = 1_000_000
+	mostType  = 256
 )
 
 func (l RateLimit) check() error {
@@ -184,10 +185,25 @@ func (a StaticAnswer) check() error {
 	switch {
 	case a.Status < 200 || a.Status > 599:
 		return fmt.Errorf("fallback answer: status %d: want 200 to 599", a.Status)
-	case (a.Status == 204 || a.Status == 304) && a.Body != "":
-		return fmt.Errorf("fallback answer: status %d has no body", a.Status)
-	case len(a.Body) > MostAnswer || len(a.Type) > 256:
-		return fmt.Errorf("fallback answer: a body of %d bytes: at most %d", len(a.Body), MostAnswer)
+	case len(a.Type) > mostType:
+		return fmt.Errorf("fallback answer: a type of %d bytes: want at most %d", len(a.Type), mostType)
+	}
+	if err := a.CheckBody(); err != nil {
+		return fmt.Errorf("fallback answer: %w", err)
 	}
 	return nil
 }
+
+// CheckBody says what is wrong with the body, and what to do.
+func (a StaticAnswer) CheckBody() error {
+	switch {
+	case a.Body != "" && a.Bodiless():
+		return fmt.Errorf("an answer of status %d has no body: remove it, or write another status, such as 200", a.Status)
+	case len(a.Body) > MostAnswer:
+		return fmt.Errorf("%d bytes: write at most %d", len(a.Body), MostAnswer)
+	}
+	return nil
+}
+
+// Bodiless says that answers of the status have no body, RFC 9110 section 6.4.1.
+func (a StaticAnswer) Bodiless() bool { return a.Status == 204 || a.Status == 304 }
