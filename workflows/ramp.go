@@ -242,13 +242,11 @@ func (r *run) routes(unit string, version int64, weight release.Weight) []releas
 		}
 		if move.Stable != nil {
 			stable := r.targets[unit][move.Stable.ID]
-			stable.H2C = move.Stable.Run.H2C
 			route.Stable, route.Guard = &stable, r.guard()
 		} else if weight > release.NoWeight {
 			route.Weight = release.FullWeight
 		}
 		if candidate, ok := r.targets[unit][move.Candidate.ID]; ok && weight > release.NoWeight {
-			candidate.H2C = move.Candidate.Run.H2C
 			route.Canary = &candidate
 		}
 		if route.Weight > release.NoWeight && route.Weight < release.FullWeight {

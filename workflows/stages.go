@@ -186,7 +186,9 @@ func (r *run) deploy(ctx workflow.Context) error {
 					if err := future.Get(ctx, &result); err != nil {
 						return err
 					}
-					r.targets[unit][revision.ID] = result.Target
+					target := result.Target
+					target.H2C = revision.Run.H2C
+					r.targets[unit][revision.ID] = target
 					return nil
 				})
 			}
