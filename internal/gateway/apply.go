@@ -172,6 +172,10 @@ func (g *Gateway) build(d *document, old *route, l *lease, bells map[string]*bel
 	var err error
 	if r.auth, err = g.authenticator(d); err != nil {
 		g.opts.Log.Error("nobody can be let in on a route", "route", d.Key, "error", err)
+	} else if r.auth != nil {
+		for _, missing := range r.auth.Missing() {
+			g.opts.Log.Warn("a route has no keys yet to know callers by", "route", d.Key, "missing", missing)
+		}
 	}
 	r.timeout, r.maxBody, r.limiters = cmp.Or(d.Ingress.Timeout.Std(), g.opts.AnswerTimeout), cmp.Or(d.Ingress.MaxBody, g.opts.MaxBody), g.limitersOf(d, r.live)
 	if d.Weight > release.NoWeight {

@@ -13,13 +13,17 @@ import (
 // CallerHeader names to an instance who was authenticated. What a client says in it never gets through.
 const CallerHeader = "X-Skyisland-Caller"
 
-// authenticator returns what decides who may use a route; nil is everybody.
+// authenticator returns what decides who may use a route; nil is everybody. With an error it lets nobody in.
 func (g *Gateway) authenticator(d *document) (*authn.Authenticator, error) {
 	policy := d.Ingress.Authentication
 	if policy == nil {
 		return nil, nil
 	}
-	return authn.New(*policy, g.opts.Credentials, g.opts.KeySets, g.opts.Now)
+	a, err := authn.New(*policy, g.opts.Credentials, g.opts.KeySets, g.opts.Now)
+	if err != nil {
+		return authn.Closed(*policy), err
+	}
+	return a, nil
 }
 
 // checkAuthentication refuses documents whose callers this gateway has no way to know. One that gives the canary no
@@ -52,14 +56,8 @@ func (r *route) covers(d *document, uptime time.Duration) bool {
 
 // authenticate says who sends a request, or why it is not let in.
 func (r *route) authenticate(req *http.Request) (authn.Caller, *refusal) {
-	if r.doc.Ingress.Authentication == nil {
+	if r.auth == nil {
 		return authn.Caller{}, nil
-	}
-	if r.auth == nil { // it was accepted once, and this process was started without what it needs
-		return authn.Caller{}, &refusal{
-			status: http.StatusServiceUnavailable, reason: string(authn.KeysUnavailable),
-			detail: "The credential cannot be checked at the moment. Try again later.",
-		}
 	}
 	caller, f := r.auth.Authenticate(req)
 	if f != nil {
@@ -68,11 +66,9 @@ func (r *route) authenticate(req *http.Request) (authn.Caller, *refusal) {
 	return caller, nil
 }
 
-// admitsAs says whether who was let in by one version of a route is let in by another, which is not so when one of them
-// has no way to know callers.
+// admitsAs says whether who was let in by one version of a route is let in by another.
 func (r *route) admitsAs(other *route) bool {
-	return r == other || (r.auth == nil) == (other.auth == nil) &&
-		reflect.DeepEqual(r.doc.Ingress.Authentication, other.doc.Ingress.Authentication)
+	return r == other || reflect.DeepEqual(r.doc.Ingress.Authentication, other.doc.Ingress.Authentication)
 }
 
 // introduce tells the instance who was authenticated, and keeps from it what would let it pass for the caller.

@@ -127,7 +127,7 @@ type route struct {
 	live           *live
 	evidence       *ledger // nil when the route belongs to no release
 	tally          *tally  // of this version, where there is evidence
-	// auth is nil where everybody is let in, and where nobody is: see [route.authenticate].
+	// auth is nil where everybody is let in.
 	auth *authn.Authenticator
 	// timeout and maxBody are the document's, or the gateway's own; limiters are all kept to.
 	timeout  time.Duration

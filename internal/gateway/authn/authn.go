@@ -60,12 +60,11 @@ func New(policy release.Authentication, credentials *Credentials, keys *KeySets,
 	if now == nil {
 		now = time.Now
 	}
-	a := &Authenticator{now: now, refusals: refusals(policy)}
+	a := newAuthenticator(policy, now)
 	if credentials == nil && (policy.APIKey != nil || policy.HMAC != nil || policy.JWT != nil && !policy.JWT.Remote()) {
 		return nil, errors.New("authentication: a credential is named, and this gateway has no folder of credentials")
 	}
 	if p := policy.APIKey; p != nil {
-		a.key, a.keyBearer = http.CanonicalHeaderKey(p.HeaderName()), p.Bearer()
 		a.methods = append(a.methods, namedMethod{MethodAPIKey, &apiKeyMethod{
 			header: a.key, bearer: a.keyBearer, tokensToo: a.keyBearer && policy.JWT != nil, file: credentials.follow(p.Keys, apiKeyFile),
 		}})
@@ -84,6 +83,28 @@ func New(policy release.Authentication, credentials *Credentials, keys *KeySets,
 	}
 	return a, nil
 }
+
+// Closed returns what decides for a policy that [New] has nothing to decide with: everybody is refused as
+// [KeysUnavailable].
+func Closed(policy release.Authentication) *Authenticator {
+	a := newAuthenticator(policy, time.Now)
+	a.methods = []namedMethod{{method: closed{}}}
+	return a
+}
+
+func newAuthenticator(policy release.Authentication, now func() time.Time) *Authenticator {
+	a := &Authenticator{now: now, refusals: refusals(policy)}
+	if p := policy.APIKey; p != nil {
+		a.key, a.keyBearer = http.CanonicalHeaderKey(p.HeaderName()), p.Bearer()
+	}
+	return a
+}
+
+// closed is the method of a gateway without keys.
+type closed struct{}
+
+func (closed) verify(*http.Request, time.Time) (string, Reason) { return "", KeysUnavailable }
+func (closed) missing() string                                  { return "this gateway" }
 
 func keySource(p *release.JWTAuth, credentials *Credentials, keys *KeySets) (source, error) {
 	if !p.Remote() {
@@ -120,17 +141,9 @@ func (a *Authenticator) Authenticate(req *http.Request) (Caller, *Refusal) {
 	return Caller{}, refused
 }
 
-// SecretHeaders names the headers that must not go on to an instance, in canonical form, when the caller was known by a
-// method. An API key stays here: who has it is the caller, everywhere. A token goes on, because it says for whom it is
-// and when it ends, and so does a signature, which is good for one request.
-func (a *Authenticator) SecretHeaders(method string) []string {
-	if a.key == "" || a.keyBearer && method == MethodJWT {
-		return nil
-	}
-	return []string{a.key}
-}
-
-// Strip removes the headers that [Authenticator.SecretHeaders] names.
+// Strip removes the headers that must not go on to an instance when the caller was known by a method. An API key stays
+// here: who has it is the caller, everywhere. A token goes on, because it says for whom it is and when it ends, and so does
+// a signature, which is good for one request.
 func (a *Authenticator) Strip(h http.Header, method string) {
 	if a.key != "" && (!a.keyBearer || method != MethodJWT) {
 		delete(h, a.key)

@@ -99,7 +99,6 @@ func TestSecretsDoNotGoOn(t *testing.T) {
 			policy.APIKey.Header = c.header
 			a := mustNew(t, policy, newFolder(t, allFiles(t)), nil)
 			h := get("X-Api-Key", "x", "Authorization", "Bearer x", "X-Signature", "v1=x").Header
-			before := len(h)
 			a.Strip(h, c.method)
 			var got []string
 			for _, name := range []string{"Authorization", "X-Api-Key", "X-Signature"} {
@@ -110,16 +109,13 @@ func TestSecretsDoNotGoOn(t *testing.T) {
 			if !slices.Equal(got, c.want) {
 				t.Errorf("%v stay, want %v", got, c.want)
 			}
-			if gone := a.SecretHeaders(c.method); len(gone) != before-len(h) {
-				t.Errorf("SecretHeaders says %v", gone)
-			}
 		})
 	}
 	policy := all()
 	policy.APIKey = nil
 	a := mustNew(t, policy, newFolder(t, allFiles(t)), nil)
 	h := get("X-Api-Key", "theirs").Header
-	if a.Strip(h, MethodJWT); h.Get("X-Api-Key") == "" || a.SecretHeaders(MethodHMAC) != nil {
+	if a.Strip(h, MethodJWT); h.Get("X-Api-Key") == "" {
 		t.Error("a header was taken out that means nothing here")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -316,38 +315,6 @@ func (f *credential) missing() string {
 	return "the credential " + f.name
 }
 
-// CredentialState is a file in use, for operators.
-type CredentialState struct {
-	Name string `json:"name"`
-	// Holds says what it is read as: API keys, secrets, or a JWK set.
-	Holds string `json:"holds"`
-	// Entries are how many keys are in force; 0 refuses everybody.
-	Entries int `json:"entries"`
-	// Loaded is when they came into force.
-	Loaded time.Time `json:"loaded,omitzero"`
-	// Fault says what is wrong with the file now, and Leak who else may read or write it.
-	Fault string `json:"fault,omitempty"`
-	Leak  string `json:"leak,omitempty"`
-}
-
-// State lists the files in use by name.
-func (c *Credentials) State() []CredentialState {
-	c.looking.Lock()
-	defer c.looking.Unlock()
-	states := []CredentialState{}
-	for _, f := range c.inUse() {
-		s := CredentialState{Name: f.name, Holds: kinds[f.kind].name, Leak: f.leak}
-		if now := f.content.Load(); now != nil {
-			s.Entries, s.Loaded = now.entries, f.loaded
-		}
-		if err := f.wrong(); err != nil {
-			s.Fault = err.Error()
-		}
-		states = append(states, s)
-	}
-	return states
-}
-
 // seen is the memory of the signed requests of a credential. There is one for each that has signed anything, so the
 // operator's files bound their number, and it outlives the routes: who could make it forget could send a request again.
 func (c *Credentials) seen(name string) *memory {
@@ -359,16 +326,4 @@ func (c *Credentials) seen(name string) *memory {
 		c.memories[name] = m
 	}
 	return m
-}
-
-// Remembered is how many signed requests each credential has in memory, by its name.
-func (c *Credentials) Remembered() map[string]int {
-	c.mu.Lock()
-	memories := maps.Clone(c.memories)
-	c.mu.Unlock()
-	counts := make(map[string]int, len(memories))
-	for name, m := range memories {
-		counts[name] = m.len()
-	}
-	return counts
 }

@@ -205,7 +205,7 @@ func TestOneFileMayBeOfTwoKinds(t *testing.T) {
 	policy := release.Authentication{APIKey: &release.APIKeyAuth{Keys: "partners"}, HMAC: &release.HMACAuth{Keys: "partners"}}
 	a := mustNew(t, policy, f, nil)
 	// A line of API keys is a line of secrets too. Whoever knows the file could sign, and it is not for callers.
-	if got := f.State(); len(got) != 2 || got[0].Holds != "API keys" || got[1].Holds != "secrets" || got[0].Entries != 1 {
+	if got := f.state(); len(got) != 2 || got[0].Holds != "API keys" || got[1].Holds != "secrets" || got[0].Entries != 1 {
 		t.Errorf("the state is %+v", got)
 	}
 	expect(t, a, get("X-Api-Key", goodKey), "api-key client-0")
@@ -220,7 +220,7 @@ func TestStateOfCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = f.looks(t)
-	got := f.State()
+	got := f.state()
 	if len(got) != 2 || got[0].Name != "partners" || got[0].Entries != 1 || !got[0].Loaded.Equal(noon) || got[0].Fault != "" ||
 		!strings.Contains(got[0].Leak, "may read it") || got[1].Entries != 0 || !got[1].Loaded.IsZero() || !strings.Contains(got[1].Fault, "webhooks:1") {
 		t.Errorf("the state is %+v", got)
@@ -228,7 +228,7 @@ func TestStateOfCredentials(t *testing.T) {
 	runtime.KeepAlive(a)
 	runtime.GC()
 	runtime.GC()
-	if got := f.State(); len(got) != 0 {
+	if got := f.state(); len(got) != 0 {
 		t.Errorf("nobody uses them, and the state is %+v", got)
 	}
 }

@@ -105,7 +105,7 @@ func TestHMAC(t *testing.T) {
 			s := seal()
 			c.edit(&s)
 			expect(t, a, s.request(), c.want)
-			if got := f.Remembered()["webhooks"]; (got == 1) != (c.want == good) {
+			if got := f.remembered()["webhooks"]; (got == 1) != (c.want == good) {
 				t.Errorf("%d requests are remembered", got)
 			}
 		})
@@ -199,8 +199,8 @@ func TestAFullMemoryForgetsNothing(t *testing.T) {
 			t.Fatalf("got %q", got)
 		}
 	}
-	if passed != shards || f.Remembered()["webhooks"] != shards {
-		t.Errorf("%d passed and %d are remembered, want %d", passed, f.Remembered()["webhooks"], shards)
+	if passed != shards || f.remembered()["webhooks"] != shards {
+		t.Errorf("%d passed and %d are remembered, want %d", passed, f.remembered()["webhooks"], shards)
 	}
 	f.time.advance(5*time.Minute + 2*time.Second)
 	s := seal()

@@ -92,8 +92,7 @@ type remoteSet struct {
 	running bool
 	began   time.Time // the last fetch
 	due     time.Time // the next one
-	loaded  time.Time
-	fails   int // in a row
+	fails   int       // in a row
 	fault   error
 	told    string
 }
@@ -267,7 +266,7 @@ func (s *remoteSet) end(ctx context.Context, set *keySet, err error) {
 	o, now := s.of.opts, s.of.opts.Now()
 	if err == nil {
 		s.content.Store(set)
-		s.loaded, s.fault, s.fails, s.due = now, nil, 0, now.Add(o.Every)
+		s.fault, s.fails, s.due = nil, 0, now.Add(o.Every)
 	} else {
 		s.fault = &fetchError{from: shown(s.url), err: err}
 		s.due = now.Add(min(o.Every, o.Least<<min(s.fails, 10)))
@@ -298,35 +297,4 @@ func (s *remoteSet) tell(ctx context.Context) {
 	default:
 		s.of.opts.Log.ErrorContext(ctx, "keys of an issuer cannot be had, so nobody is let in by them", "error", s.fault)
 	}
-}
-
-// KeySetState is an issuer in use, for operators.
-type KeySetState struct {
-	// From is the address, without a query.
-	From string `json:"from"`
-	// Keys are how many are in force; 0 refuses everybody.
-	Keys int `json:"keys"`
-	// Loaded is when they were fetched, Due when they will be again.
-	Loaded time.Time `json:"loaded,omitzero"`
-	Due    time.Time `json:"due,omitzero"`
-	// Fault says why the last fetch brought nothing.
-	Fault string `json:"fault,omitempty"`
-}
-
-// State lists the issuers in use by their addresses.
-func (k *KeySets) State() []KeySetState {
-	states := []KeySetState{}
-	for _, s := range k.inUse() {
-		s.mu.Lock()
-		state := KeySetState{From: s.from(), Loaded: s.loaded, Due: s.due}
-		if set := s.content.Load(); set != nil {
-			state.Keys = len(set.keys)
-		}
-		if s.fault != nil {
-			state.Fault = s.fault.Error()
-		}
-		s.mu.Unlock()
-		states = append(states, state)
-	}
-	return states
 }

@@ -123,8 +123,8 @@ func TestKeysComeFromTheIssuer(t *testing.T) {
 	if err := i.refresh(t); err != nil || i.asked.Load() != 2 {
 		t.Errorf("after 10 minutes: asked %d times: %v", i.asked.Load(), err)
 	}
-	got := i.keys.State()
-	if len(got) != 1 || got[0].Keys != 1 || !got[0].Loaded.Equal(noon.Add(10*time.Minute)) || got[0].Fault != "" || strings.Contains(got[0].From, "hush") {
+	got := i.keys.state()
+	if len(got) != 1 || got[0].Keys != 1 || !got[0].Due.Equal(noon.Add(20*time.Minute)) || got[0].Fault != "" || strings.Contains(got[0].From, "hush") {
 		t.Errorf("the state is %+v", got)
 	}
 }
@@ -198,7 +198,7 @@ func TestTheLastGoodKeysStay(t *testing.T) {
 		// Whether a key that is not there is new nobody can say now.
 		expect(t, i.route, withToken(token(t, "ES256", i.key, "second", good())), "keys-unavailable")
 	}
-	if got := i.keys.State()[0]; got.Keys != 1 || !strings.Contains(got.Fault, "no key of it can be used") {
+	if got := i.keys.state()[0]; got.Keys != 1 || !strings.Contains(got.Fault, "no key of it can be used") {
 		t.Errorf("the state is %+v", got)
 	}
 	i.says(setOf(t, "first", i.key))
@@ -296,7 +296,7 @@ func TestASlowIssuerHoldsNoRequestForLong(t *testing.T) {
 			t.Errorf("a request that was over waited for %s", took)
 		}
 		<-time.After(10 * time.Second)
-		if got := keys.State()[0].Fault; !strings.Contains(got, "no answer within 5s") {
+		if got := keys.state()[0].Fault; !strings.Contains(got, "no answer within 5s") {
 			t.Errorf("the fault is %q", got)
 		}
 		// Requests wait while a fetch is under way, and between two fetches nobody does.
@@ -386,7 +386,7 @@ func TestWhatNobodyUsesIsNotFetched(t *testing.T) {
 	}
 	i.route = nil
 	runtime.GC()
-	if n := len(i.keys.State()); n != 1 {
+	if n := len(i.keys.state()); n != 1 {
 		t.Errorf("%d sets while one route is left", n)
 	}
 	expect(t, other, i.first(t), "jwt olga")
@@ -394,8 +394,8 @@ func TestWhatNobodyUsesIsNotFetched(t *testing.T) {
 	runtime.GC()
 	runtime.GC()
 	i.time.advance(time.Hour)
-	if err := i.refresh(t); err != nil || i.asked.Load() != 1 || len(i.keys.State()) != 0 {
-		t.Errorf("without routes: asked %d times, %d sets, %v", i.asked.Load(), len(i.keys.State()), err)
+	if err := i.refresh(t); err != nil || i.asked.Load() != 1 || len(i.keys.state()) != 0 {
+		t.Errorf("without routes: asked %d times, %d sets, %v", i.asked.Load(), len(i.keys.state()), err)
 	}
 }
 

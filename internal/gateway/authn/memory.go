@@ -110,14 +110,3 @@ func (s *shard) sweep(now, span int64) {
 		s.seen = nil // a map keeps its memory
 	}
 }
-
-func (m *memory) len() int {
-	n := 0
-	for i := range m.shards {
-		s := &m.shards[i]
-		s.mu.Lock()
-		n += len(s.seen)
-		s.mu.Unlock()
-	}
-	return n
-}
