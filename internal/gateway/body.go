@@ -46,7 +46,6 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	case err == nil, err == io.EOF:
 	case !errors.Is(err, http.ErrBodyReadAfterClose):
 		b.x.bodyErr.CompareAndSwap(nil, &err)
-		b.x.clientBroke.Store(true)
 	}
 	return n, err
 }
@@ -149,7 +148,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	case err == nil:
 	case err == io.EOF: // readers return it bare
 		b.x.complete = true
-	case b.x.client.Err() == nil && !b.x.clientBroke.Load(): // else the answer was given up with the request
+	case !b.x.gaveUp(): // else the answer was given up with the request
 		b.x.broken = true
 	}
 	return n, err

@@ -45,8 +45,7 @@ type exchange struct {
 	streaming, tunnel bool
 	complete, broken  bool // how the answer's body ended
 	bytes             int64
-	clientBroke       atomic.Bool // the request's body broke off
-	bodyErr           atomic.Pointer[error]
+	bodyErr           atomic.Pointer[error]    // why the request's body broke off; nil when it has not
 	body              *requestBody             // nil without one
 	control           *http.ResponseController // of the client, where a tunnel is asked for
 	call              http1.Call
@@ -206,6 +205,9 @@ func (x *exchange) outcome() (Class, canary.Result) {
 	}
 }
 
+// gaveUp says that the client went away, or broke its request's body off.
+func (x *exchange) gaveUp() bool { return x.client.Err() != nil || x.bodyErr.Load() != nil }
+
 // failed notes why there was no answer, and returns what the client is told.
 func (x *exchange) failed(err error) *refusal {
 	var open *openError
@@ -213,7 +215,7 @@ func (x *exchange) failed(err error) *refusal {
 	var network net.Error
 	f := &refusal{status: http.StatusBadGateway}
 	switch {
-	case x.client.Err() != nil || x.clientBroke.Load():
+	case x.gaveUp():
 		x.cause, x.status = ClassAborted, statusAborted
 		return x.bodyRefusal()
 	case errors.As(err, &open):

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"github.com/skyisland/skyisland/internal/canary"
@@ -20,7 +19,7 @@ const FallbackHeader = "X-Skyisland-Fallback"
 // instead answers a request that its revision did not, as the route has it. It says whether it did.
 func (g *Gateway) instead(w http.ResponseWriter, in, out *http.Request, x *exchange, cause error) bool {
 	f := x.route.doc.Ingress.Fallback
-	if f == nil || !untouched(cause) && !repeatable(out) || x.client.Err() != nil || x.clientBroke.Load() {
+	if f == nil || !untouched(cause) && !repeatable(out) || x.gaveUp() {
 		return false
 	}
 	x.failed(cause)
@@ -38,7 +37,7 @@ func (g *Gateway) instead(w http.ResponseWriter, in, out *http.Request, x *excha
 	x.fallback, x.status = "answer", f.Answer.Status
 	h := w.Header()
 	h.Set(FallbackHeader, x.fallback)
-	if f.Answer.Status != http.StatusNoContent && f.Answer.Status != http.StatusNotModified { // those have no body, and say nothing of one
+	if !f.Answer.Bodiless() {
 		h.Set("Content-Type", f.Answer.Type)
 		h.Set("Content-Length", strconv.Itoa(len(f.Answer.Body)))
 	}
@@ -95,10 +94,10 @@ func (g *Gateway) insteadUnit(w http.ResponseWriter, in, out *http.Request, x *e
 	ctx, cancel := context.WithCancel(out.Context())
 	defer cancel()
 	sent := out.Clone(ctx)
-	sent.URL.Scheme, sent.URL.Host = entry.Scheme, entry.Host
+	sent.URL = aim(out, entry.Scheme, entry.Host)
 	named := connectionFields(in.Header)
 	for name, values := range in.Header { // credentials are for them too
-		if !hopByHop(name) && !forwarding(name) && !shadows(name) && !slices.Contains(named, name) && sent.Header[name] == nil {
+		if passesOn(name, named) && sent.Header[name] == nil {
 			sent.Header[name] = values
 		}
 	}

@@ -97,23 +97,9 @@ func TestAnotherUnitAnswers(t *testing.T) {
 	}
 	// A unit that is asked for another does not ask on: two that are down would ask each other for ever.
 	mustApply(t, there, testRoute(2, weight(0), fallback(release.Fallback{Unit: "a"}), func(r *release.Route) { r.Stable = target("web-b", refused(t)) }))
-	if status, _ := fetch(t, base+"/web"); status != http.StatusBadGateway {
-		t.Errorf("with both down the client gets %d, want 502", status)
+	if resp, _ := get(t, base+"/web"); resp.StatusCode != http.StatusBadGateway {
+		t.Errorf("with both down the client gets %d, want 502", resp.StatusCode)
 	}
-}
-
-func fetch(t *testing.T, url string) (status int, body string) {
-	t.Helper()
-	resp, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(data)
 }
 
 func TestAnAnswerThatNeedsNobody(t *testing.T) {

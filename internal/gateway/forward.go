@@ -46,7 +46,7 @@ func (g *Gateway) ask(w http.ResponseWriter, out *http.Request, x *exchange) (*h
 			inform(w, status, header)
 		}
 	}
-	if hasBody(out) {
+	if http1.HasBody(out) {
 		body := newRequestBody(w, out)
 		body.x, body.idle = x, g.opts.ClientIdle
 		if out.ContentLength < 0 {
@@ -88,7 +88,7 @@ func (g *Gateway) ask(w http.ResponseWriter, out *http.Request, x *exchange) (*h
 // outcomeOf is what a breaker hears of an attempt.
 func outcomeOf(x *exchange, resp *http.Response, err error) outcome {
 	switch {
-	case err != nil && (x.client.Err() != nil || x.clientBroke.Load()):
+	case err != nil && x.gaveUp():
 		return unknown
 	case err != nil || canary.HTTPResult(resp.StatusCode) == canary.Failed:
 		return bad
@@ -99,13 +99,13 @@ func outcomeOf(x *exchange, resp *http.Response, err error) outcome {
 // outgoing is the request as the instance gets it.
 func (g *Gateway) outgoing(req *http.Request, x *exchange) *http.Request {
 	out := req.WithContext(req.Context())
-	if !hasBody(req) {
+	if !http1.HasBody(req) {
 		out.Body = http.NoBody
 	}
 	out.Header = make(http.Header, len(req.Header)+4)
 	named := connectionFields(req.Header)
 	for name, values := range req.Header {
-		if !hopByHop(name) && !forwarding(name) && !shadows(name) && !slices.Contains(named, name) {
+		if passesOn(name, named) {
 			out.Header[name] = values
 		}
 	}
@@ -116,6 +116,11 @@ func (g *Gateway) outgoing(req *http.Request, x *exchange) *http.Request {
 	g.setForwarded(out.Header, req)
 	x.continueTrace(out.Header)
 	return out
+}
+
+// passesOn says that a client's field goes on, where named are those that its Connection field names.
+func passesOn(name string, named []string) bool {
+	return !hopByHop(name) && !forwarding(name) && !shadows(name) && !slices.Contains(named, name)
 }
 
 // setForwarded says where the request came from. What the caller says about that is kept only when it is trusted.

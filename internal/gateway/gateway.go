@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/skyisland/skyisland/internal/gateway/http1"
@@ -40,7 +41,8 @@ type Gateway struct {
 	refused     refusals
 	connections connections
 	underWay    atomic.Int64 // requests, tunnels included
-	front       *frontMetrics
+	// http2Errors by what clients did against the protocol; the names are the standard library's, and few.
+	http2Errors *prometheus.CounterVec
 
 	// mu orders changes of the routes. Nothing waits while it is held.
 	mu        sync.Mutex
@@ -63,7 +65,7 @@ func New(opts Options) (*Gateway, error) {
 	}
 	g := &Gateway{
 		opts: opts, started: opts.Now(), revisions: map[revisionKey]*revision{}, access: newAccessLog(opts.AccessLog, opts.Unit),
-		tracer: newTracer(opts), front: newFrontMetrics(opts.Name), saveSoon: make(chan struct{}, 1),
+		tracer: newTracer(opts), http2Errors: newHTTP2Errors(opts.Name), saveSoon: make(chan struct{}, 1),
 	}
 	g.table.Store(newTable(map[string]*route{}, nil))
 	g.tunnels, g.tunnelTransport = g.newTunnels(), newTunnelTransport(opts)

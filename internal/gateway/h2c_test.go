@@ -79,8 +79,8 @@ func TestInstancesOfHTTP2ThatFail(t *testing.T) {
 			mustApply(t, g, testRoute(1, weight(0), func(r *release.Route) {
 				r.Stable, r.Ingress.Timeout = h2cTarget("web-1", test.endpoint), release.Duration(100*time.Millisecond)
 			}))
-			if status, _ := fetch(t, serve(t, g)+"/web"); status != test.want {
-				t.Errorf("got %d, want %d", status, test.want)
+			if resp, _ := get(t, serve(t, g)+"/web"); resp.StatusCode != test.want {
+				t.Errorf("got %d, want %d", resp.StatusCode, test.want)
 			}
 			if s := statsOf(g, "web-1"); s.Classes[test.class] != 1 {
 				t.Errorf("counted %v, want %s", s.Classes, test.class)
@@ -102,8 +102,8 @@ func TestARouteSaysHowLongAnAnswerMayTake(t *testing.T) {
 	mustApply(t, g, testRoute(1, weight(0), func(r *release.Route) {
 		r.Stable, r.Ingress.Timeout = target("web-1", endpoint), release.Duration(50*time.Millisecond)
 	}))
-	if status, _ := fetch(t, serve(t, g)+"/web"); status != http.StatusGatewayTimeout {
-		t.Errorf("got %d, want 504", status)
+	if resp, _ := get(t, serve(t, g)+"/web"); resp.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("got %d, want 504", resp.StatusCode)
 	}
 	if _, err := g.Apply([]release.Route{testRoute(2, weight(0), func(r *release.Route) { r.Ingress.Timeout = release.MostTimeout + 1 })}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a time-out of more than an hour: %v", err)

@@ -53,35 +53,14 @@ func (g *Gateway) speak(server *http.Server) *http.Server {
 		MaxConcurrentStreams: streams, MaxReadFrameSize: frame,
 		MaxReceiveBufferPerConnection: connectionWindow, MaxReceiveBufferPerStream: streamWindow,
 		SendPingTimeout: silence, PingTimeout: answer, WriteByteTimeout: unread,
-		CountError: func(kind string) { g.front.http2Errors.WithLabelValues(kind).Inc() },
+		CountError: func(kind string) { g.http2Errors.WithLabelValues(kind).Inc() },
 	}
-	server.Handler = g.wellFormed(server.Handler)
 	return server
 }
 
-// wellFormed refuses HTTP/2 requests that HTTP/1.1 cannot say, and that net/http's HTTP/2 lets pass while its HTTP/1.1
-// does not. On the way to an instance they would be errors that look like the instance's, or another request than
-// the one that was routed.
-func (g *Gateway) wellFormed(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.ProtoMajor == 2 {
-			if problem := malformed(req); problem != "" {
-				g.front.malformed.Add(1)
-				writeProblem(w, http.StatusBadRequest, problem)
-				return
-			}
-			delete(req.Header, "Host") // it is req.Host, and that once
-		} else if upgrades := req.Header["Upgrade"]; len(upgrades) > 0 && httpguts.HeaderValuesContainsToken(upgrades, "h2c") {
-			// An instance that agreed would be at the end of a tunnel of requests that no route has seen. RFC 9113, 3.1,
-			// has taken this upgrade back, and a request whose upgrade is not heeded is a request like others.
-			delete(req.Header, "Upgrade")
-			delete(req.Header, "Http2-Settings")
-		}
-		next.ServeHTTP(w, req)
-	})
-}
-
-// malformed says what is wrong with an HTTP/2 request, by RFC 9113, 8.2 and 8.3; nothing is "".
+// malformed says what is wrong with an HTTP/2 request, by RFC 9113, 8.2 and 8.3; nothing is "". These are requests that
+// HTTP/1.1 cannot say, and that net/http's HTTP/2 lets pass while its HTTP/1.1 does not. On the way to an instance they
+// would be errors that look like the instance's, or another request than the one that was routed.
 func malformed(req *http.Request) string {
 	if !httpguts.ValidHeaderFieldName(req.Method) { // a method is a token, as a field's name is
 		return "The method is malformed."

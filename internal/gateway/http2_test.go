@@ -412,7 +412,7 @@ func TestWhatHTTP2SaysAndHTTP1CannotIsRefused(t *testing.T) {
 		w := httptest.NewRecorder()
 		f.g.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		for _, line := range []string{
-			`malformed_requests_total{gateway="gw"} 7`, `http2_errors_total{error="stream_PROTOCOL_ERROR_bad_connect",gateway="gw"} 1`,
+			`refused_requests_total{gateway="gw",reason="malformed",route=""} 7`, `http2_errors_total{error="stream_PROTOCOL_ERROR_bad_connect",gateway="gw"} 1`,
 			`connections{gateway="gw"} 1`, `connections_limit{gateway="gw"} 10000`,
 		} {
 			if !strings.Contains(w.Body.String(), "\nskyisland_gateway_"+line+"\n") {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/skyisland/skyisland/internal/gateway/http1"
 )
 
 // lateError is an answer that has not begun in time.
@@ -85,7 +87,7 @@ func (b *lentBody) Close() error { return nil }
 // end, and where there is none.
 func roundTripLate(t http.RoundTripper, req *http.Request, cancel context.CancelFunc, within time.Duration) (*http.Response, error) {
 	late := &lateness{within: within, cancel: cancel}
-	if hasBody(req) {
+	if http1.HasBody(req) {
 		req.Body = &lentBody{req.Body, late}
 	}
 	late.start()

@@ -69,13 +69,15 @@ func isUUID(s string) bool {
 	return len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-'
 }
 
-// clipped is a text of at most n bytes, cut between characters.
+// clipped is a text of at most n bytes, cut between characters and with a sign that it was.
 func clipped(s string, n int) string {
+	const cut = "…"
 	if len(s) <= n {
 		return s
 	}
+	n -= len(cut)
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--
 	}
-	return s[:n] + "…"
+	return s[:n] + cut
 }

@@ -36,7 +36,7 @@ func (g *Gateway) newTunnels() *httputil.ReverseProxy {
 			upgrade := pr.Out.Header["Upgrade"]
 			pr.Out.Header = g.outgoing(pr.In, x).Header
 			pr.Out.Header["Connection"], pr.Out.Header["Upgrade"] = []string{"Upgrade"}, upgrade
-			pr.Out.URL.Scheme, pr.Out.URL.RawQuery = "http", pr.In.URL.RawQuery
+			pr.Out.URL.RawQuery = pr.In.URL.RawQuery // as it came, odd ones too
 		},
 		Transport: tunnels{g},
 		ModifyResponse: func(resp *http.Response) error {
@@ -77,7 +77,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	if hasBody(req) {
+	if http1.HasBody(req) {
 		body := newRequestBody(w, req)
 		body.closing(w.Header())
 		body.leave()
@@ -97,11 +97,6 @@ func unrouted() *refusal {
 	return &refusal{status: http.StatusNotFound, reason: reasonUnrouted, detail: "Nothing is served at this path."}
 }
 
-// hasBody says that a body belongs to the request. HTTP/2 gives every request one, also where there is nothing in it.
-func hasBody(req *http.Request) bool {
-	return req.Body != nil && req.Body != http.NoBody && req.ContentLength != 0
-}
-
 // admission is a request that has been let in, or not.
 type admission struct {
 	at     time.Time // its arrival
@@ -112,6 +107,11 @@ type admission struct {
 // admit finds the route of a request and says whether it lets it in. What is cheap to find out, and what protects what
 // comes after it, comes first.
 func (g *Gateway) admit(req *http.Request, in *admission) *refusal {
+	if req.ProtoMajor == 2 {
+		if problem := malformed(req); problem != "" {
+			return &refusal{status: http.StatusBadRequest, reason: reasonMalformed, detail: problem}
+		}
+	}
 	switch {
 	case req.Method == http.MethodConnect:
 		return &refusal{status: http.StatusMethodNotAllowed, reason: reasonConnect, detail: "This gateway opens no tunnels by CONNECT."}
@@ -164,7 +164,7 @@ func (g *Gateway) serve(w http.ResponseWriter, req *http.Request, x *exchange) {
 // what would go through such a tunnel are requests that no rule has seen.
 func wantsTunnel(req *http.Request) bool {
 	upgrade := req.Header["Upgrade"]
-	return len(upgrade) == 1 && req.ProtoMajor == 1 && !hasBody(req) && httpguts.HeaderValuesContainsToken(req.Header["Connection"], "Upgrade") &&
+	return len(upgrade) == 1 && req.ProtoMajor == 1 && !http1.HasBody(req) && httpguts.HeaderValuesContainsToken(req.Header["Connection"], "Upgrade") &&
 		!httpguts.HeaderValuesContainsToken(upgrade, "h2c")
 }
 

@@ -22,19 +22,20 @@ type refusal struct {
 
 // Reasons that requests are refused for, beside rate-… and those of authentication.
 const (
-	reasonUnrouted = "unrouted"
-	reasonUnserved = "unserved"
-	reasonConnect  = "connect-method"
-	reasonBusy     = "busy"
-	reasonTarget   = "request-target"
-	reasonChanged  = "route-changed"
-	reasonBody     = "body-too-large"
-	reasonSlowBody = "body-too-slow"
-	reasonCutBody  = "body-cut-off"
-	reasonOpen     = "breaker-open"
-	reasonDial     = "no-instance"
-	reasonTimeout  = "timeout"
-	reasonBroken   = "broken-answer"
+	reasonUnrouted  = "unrouted"
+	reasonUnserved  = "unserved"
+	reasonConnect   = "connect-method"
+	reasonBusy      = "busy"
+	reasonMalformed = "malformed"
+	reasonTarget    = "request-target"
+	reasonChanged   = "route-changed"
+	reasonBody      = "body-too-large"
+	reasonSlowBody  = "body-too-slow"
+	reasonCutBody   = "body-cut-off"
+	reasonOpen      = "breaker-open"
+	reasonDial      = "no-instance"
+	reasonTimeout   = "timeout"
+	reasonBroken    = "broken-answer"
 )
 
 // write answers the client.

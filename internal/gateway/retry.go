@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/skyisland/skyisland/internal/gateway/http1"
 )
 
 // The part of a route's requests that may be sent again: one in five in the long run, and ten at once. More would double
@@ -50,7 +52,7 @@ func (b *retryBudget) spend() bool {
 func repeatable(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return !hasBody(req)
+		return !http1.HasBody(req)
 	}
 	return false
 }

@@ -87,8 +87,8 @@ func TestAnotherInstanceIsAskedFirst(t *testing.T) {
 	}))
 	base := serve(t, g)
 	for range 10 {
-		if status, _ := fetch(t, base+"/web"); status != http.StatusOK {
-			t.Fatalf("got %d", status)
+		if resp, _ := get(t, base+"/web"); resp.StatusCode != http.StatusOK {
+			t.Fatalf("got %d", resp.StatusCode)
 		}
 	}
 	if bad.Load() == 0 || good.Load() != 10 {

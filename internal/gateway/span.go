@@ -36,7 +36,7 @@ func newTracer(o Options) trace.Tracer {
 }
 
 // startSpan begins the request's span, as a child of the caller's when the request names one. It has neither the
-// query nor headers nor cookies, because people put secrets there.
+// query nor headers nor cookies, and shows the path as a line of the access log does, because people put secrets there.
 func (x *exchange) startSpan(req *http.Request) {
 	if x.g.tracer == nil {
 		return
@@ -58,7 +58,7 @@ func (x *exchange) startSpan(req *http.Request) {
 	_, x.span = x.g.tracer.Start(ctx, name+" "+x.route.doc.Key,
 		trace.WithTimestamp(x.arrived), trace.WithSpanKind(trace.SpanKindServer),
 		trace.WithAttributes(
-			method, semconv.URLScheme(scheme), semconv.URLPath(spanText(req.URL.EscapedPath())),
+			method, semconv.URLScheme(scheme), semconv.URLPath(spanText(masked(req.URL.EscapedPath()))),
 			semconv.ServerAddress(spanText(hostName(req.Host))), semconv.NetworkProtocolVersion(protocolVersion(req)),
 			routeAttr.String(x.route.doc.Key), releaseAttr.String(x.route.doc.Release),
 		))
@@ -186,8 +186,5 @@ func protocolVersion(req *http.Request) string {
 // spanText is a client's text as a span may carry it: short, and valid, because one text that is not fails the whole
 // batch that it travels in.
 func spanText(s string) string {
-	if len(s) > maxSpanText {
-		s = s[:maxSpanText]
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return strings.ToValidUTF8(clipped(s, maxSpanText), "\uFFFD")
 }

@@ -239,9 +239,22 @@ func TestWhatClientsPutIntoSpansIsBounded(t *testing.T) {
 	if got := a["url.path"]; len(got) != maxSpanText || !strings.HasPrefix(got, "/web/%FF%FE") && !strings.HasPrefix(got, "/web/%ff%FE") {
 		t.Errorf("path of %d bytes: %.20q", len(got), got)
 	}
+	if got := attributesOf(spanOf(t, "/web/d41d8cd98f00b204e9800998ecf8427e"))["url.path"]; got != "/web/***" {
+		t.Errorf("a path with a key in it is %q", got)
+	}
 	if got := a["server.address"]; len(got) > maxSpanText+2 || !strings.HasPrefix(got, "\uFFFDhhh") {
 		t.Errorf("address of %d bytes: %.20q", len(got), got)
 	}
+}
+
+// spanOf is the span of a request for a path.
+func spanOf(t *testing.T, path string) tracetest.SpanStub {
+	t.Helper()
+	provider, exporter := traced(sdktrace.AlwaysSample())
+	g := newTestGateway(t, Options{Tracer: provider, Transport: everybody})
+	mustApply(t, g, testRoute(1, weight(0)))
+	ask(g, path)
+	return onlySpan(t, exporter)
 }
 
 func TestASpanOverHTTP2(t *testing.T) {

@@ -5,8 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/gateway/http1"
@@ -19,7 +20,6 @@ const (
 	// idlePerEndpoint is large enough that thousands of requests per second find a connection.
 	idlePerEndpoint   = 1024
 	maxResponseHeader = 256 << 10
-	instanceKeepAlive = 15 * time.Second
 )
 
 // newTunnelTransport gives every request a connection of its own. A connection that becomes a tunnel
@@ -30,7 +30,7 @@ func newTunnelTransport(o Options) http.RoundTripper {
 	}
 	return &http.Transport{
 		DisableKeepAlives:      true,
-		DialContext:            dialer(o),
+		DialContext:            http1.Dialer(o.DialTimeout),
 		ResponseHeaderTimeout:  o.AnswerTimeout,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: maxResponseHeader,
@@ -43,7 +43,7 @@ func newTunnelTransport(o Options) http.RoundTripper {
 // newH2C returns the connections to instances that speak HTTP/2 without TLS, which keep to their bounds by net/http.
 func newH2C(o Options) *http.Transport {
 	return &http.Transport{
-		DialContext:            dialer(o),
+		DialContext:            http1.Dialer(o.DialTimeout),
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxResponseHeader,
 		DisableCompression:     true,
@@ -54,7 +54,7 @@ func newH2C(o Options) *http.Transport {
 // newUnitTransport returns the connections to the gateways of other units.
 func newUnitTransport(o Options) *http.Transport {
 	return &http.Transport{
-		DialContext:            dialer(o),
+		DialContext:            http1.Dialer(o.DialTimeout),
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConnsPerHost:    idlePerEndpoint,
 		TLSHandshakeTimeout:    o.DialTimeout,
@@ -68,17 +68,6 @@ func protocols(set func(*http.Protocols, bool)) *http.Protocols {
 	p := new(http.Protocols)
 	set(p, true)
 	return p
-}
-
-func dialer(o Options) func(context.Context, string, string) (net.Conn, error) {
-	d := net.Dialer{Timeout: o.DialTimeout, KeepAlive: instanceKeepAlive}
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := d.DialContext(ctx, network, address)
-		if err != nil {
-			return nil, &http1.DialError{Err: err}
-		}
-		return conn, nil
-	}
 }
 
 // newPool returns the connections to one instance; nil when requests go over a transport of somebody else's.
@@ -128,13 +117,23 @@ func (g *Gateway) exchangeWith(x *exchange, to *upstream, e *endpoint, req *http
 	if call.Content != nil {
 		out.Body = readerOf(call.Content)
 	}
-	url := *req.URL
-	url.Scheme, url.Host = "http", e.address
-	out.URL = &url
+	out.URL = aim(req, "http", e.address)
 	if to.h2c {
 		return roundTripLate(g.h2c, out, cancel, call.Answer)
 	}
 	return roundTripLate(g.opts.Transport, out, cancel, call.Answer)
+}
+
+// aim returns where a transport of net/http has to send a request so that it asks for the very target that its client
+// asked for: from a URL's path alone net/url would write some of them in another way.
+func aim(req *http.Request, scheme, host string) *url.URL {
+	u := *req.URL
+	u.Scheme, u.Host = scheme, host
+	path, _, _ := strings.Cut(req.RequestURI, "?")
+	if strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") { // two slashes would be taken for a host
+		u.Opaque = path
+	}
+	return &u
 }
 
 func readerOf(content []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(content)) }
@@ -146,7 +145,7 @@ type tunnels struct{ g *Gateway }
 func (t tunnels) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req.Context())
 	return t.g.carry(x, x.to, new(tries), func(e *endpoint) (*http.Response, error) {
-		req.URL.Host = e.address
+		req.URL = aim(req, "http", e.address)
 		return t.g.tunnelTransport.RoundTrip(req)
 	})
 }

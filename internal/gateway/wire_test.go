@@ -263,7 +263,12 @@ type wireClient struct {
 
 func (w *wire) dial(t testing.TB) *wireClient {
 	t.Helper()
-	conn, err := net.Dial("tcp", w.address)
+	return dialWire(t, w.address)
+}
+
+func dialWire(t testing.TB, address string) *wireClient {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,7 +120,7 @@ func (x *exchange) send() (*http.Response, error) {
 	}
 	writeHead(x.w, x.req, x.call.Content, x.pool.address)
 	var err error
-	if x.call.Content == nil && hasBody(x.req) {
+	if x.call.Content == nil && HasBody(x.req) {
 		err = x.sendBody()
 	} else {
 		_, _ = x.w.Write(x.call.Content) // the writer keeps its error until it is flushed

@@ -53,17 +53,7 @@ func TestABodyThatIsRefusedIsNotRead(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			in := newInstance(t)
-			pool := in.pool()
-			got := ask(pool, expecting(unread{t}, 13), patient)
-			on := in.next()
-			on.head()
-			on.say(test.answer)
-			wantAnswer(t, got, test.want)
-			on.gone()
-			if n := pool.idleCount(); n != 0 {
-				t.Errorf("%d connections are kept", n)
-			}
+			answeredEarly(t, expecting(unread{t}, 13), test.answer, test.want)
 		})
 	}
 }

@@ -62,9 +62,25 @@ type Pool struct {
 // keepAlive is how often TCP looks whether a silent instance is still there.
 const keepAlive = 15 * time.Second
 
+func newDialer(timeout time.Duration) net.Dialer {
+	return net.Dialer{Timeout: timeout, KeepAlive: keepAlive}
+}
+
+// Dialer returns what connects as a pool does, for transports of other kinds. Its errors are [DialError].
+func Dialer(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
+	d := newDialer(timeout)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := d.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, &DialError{err}
+		}
+		return conn, nil
+	}
+}
+
 // NewPool returns a pool without connections for address, a host:port.
 func NewPool(address string, o Options) *Pool {
-	return &Pool{address: address, opts: o, dialer: net.Dialer{Timeout: o.Dial, KeepAlive: keepAlive}}
+	return &Pool{address: address, opts: o, dialer: newDialer(o.Dial)}
 }
 
 // Call is how one request is to be sent.
@@ -110,7 +126,7 @@ func (p *Pool) Do(req *http.Request, call Call) (*http.Response, error) {
 
 // repeatable says that a request may reach an instance twice, as [http.Transport] has it.
 func repeatable(req *http.Request, call Call) bool {
-	if call.Content == nil && hasBody(req) {
+	if call.Content == nil && HasBody(req) {
 		return false
 	}
 	switch req.Method {

@@ -169,6 +169,23 @@ func wait[T any](t testing.TB, what string, from <-chan T) T {
 	}
 }
 
+// answeredEarly has an instance answer before the body of a request was sent. The answer arrives, and the connection is
+// not used again.
+func answeredEarly(t *testing.T, req *http.Request, answer, want string) {
+	t.Helper()
+	in := newInstance(t)
+	pool := in.pool()
+	got := ask(pool, req, patient)
+	on := in.next()
+	on.head()
+	on.say(answer)
+	wantAnswer(t, got, want)
+	on.gone()
+	if n := pool.idleCount(); n != 0 {
+		t.Errorf("%d connections are kept", n)
+	}
+}
+
 func wantAnswer(t testing.TB, from <-chan result, want string) result {
 	t.Helper()
 	got := wait(t, "an answer", from)

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// hasBody says that there is a body to send. As in requests that a server got, a length of 0 is none, whatever Body is:
+// HasBody says that a body belongs to a request. As in requests that a server got, a length of 0 is none, whatever Body is:
 // HTTP/2 gives every request one.
-func hasBody(req *http.Request) bool {
+func HasBody(req *http.Request) bool {
 	return req.Body != nil && req.Body != http.NoBody && req.ContentLength != 0
 }
 
@@ -45,7 +45,7 @@ func writeHead(w *bufio.Writer, req *http.Request, content []byte, address strin
 	switch {
 	case content != nil:
 		put("Content-Length: ", strconv.Itoa(len(content)), "\r\n")
-	case !hasBody(req):
+	case !HasBody(req):
 		if req.Method == http.MethodPost || req.Method == http.MethodPut || req.Method == http.MethodPatch {
 			put("Content-Length: 0\r\n")
 		}

@@ -86,19 +86,9 @@ func TestAConnectionWithARequestThatIsNotSentWholeIsNotUsedAgain(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			in := newInstance(t)
-			pool := in.pool()
 			body, more := io.Pipe()
 			defer func() { _ = more.Close() }()
-			got := ask(pool, post(body, -1), patient)
-			on := in.next()
-			on.head()
-			on.say(test.answer)
-			wantAnswer(t, got, test.want)
-			on.gone()
-			if n := pool.idleCount(); n != 0 {
-				t.Errorf("%d connections are kept", n)
-			}
+			answeredEarly(t, post(body, -1), test.answer, test.want)
 		})
 	}
 }
