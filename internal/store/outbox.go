@@ -85,9 +85,18 @@ func (s *Store) ToRoute(ctx context.Context, most int) ([]OutboxEntry, error) {
 		WHERE routed_at IS NULL
 		ORDER BY seq
 		LIMIT ?`
-	var rows []outboxRow
-	if err := s.list(ctx, &rows, query, most); err != nil {
+	out, err := s.outbox(ctx, query, most)
+	if err != nil {
 		return nil, fmt.Errorf("read the outbox: %w", err)
+	}
+	return out, nil
+}
+
+// outbox are the entries that a query finds, each with who asked for its release.
+func (s *Store) outbox(ctx context.Context, query string, args ...any) ([]OutboxEntry, error) {
+	var rows []outboxRow
+	if err := s.list(ctx, &rows, query, args...); err != nil {
+		return nil, err
 	}
 	requesters := map[release.ID]release.Actor{}
 	out := make([]OutboxEntry, len(rows))
@@ -101,7 +110,7 @@ func (s *Store) ToRoute(ctx context.Context, most int) ([]OutboxEntry, error) {
 		if !known {
 			var err error
 			if by, err = s.requester(ctx, of); err != nil {
-				return nil, fmt.Errorf("read the outbox: entry %s: %w", row.ID, err)
+				return nil, fmt.Errorf("entry %s: %w", row.ID, err)
 			}
 			requesters[of] = by
 		}
