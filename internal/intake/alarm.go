@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -129,11 +128,7 @@ func (t target) concerns(s release.Status) string {
 }
 
 // routeAlarm stops the releases that an alarm names.
-func (r *Router) routeAlarm(ctx context.Context, event Event) (Outcome, error) {
-	var a alarm
-	if err := json.Unmarshal(event.Body, &a); err != nil {
-		return Outcome{Kind: Refused, Message: err.Error()}, nil //nolint:nilerr // trying again would not make it readable
-	}
+func (r *Router) routeAlarm(ctx context.Context, source string, a alarm) (Outcome, error) {
 	t, err := a.target()
 	if err != nil {
 		return Outcome{Kind: Ignored, Message: fmt.Sprintf("alarm %s stops nothing: %s", a.Name, err)}, nil
@@ -149,7 +144,7 @@ func (r *Router) routeAlarm(ctx context.Context, event Event) (Outcome, error) {
 			said = append(said, why)
 			continue
 		}
-		err := r.releases.Alarm(ctx, status.ID, release.Alarm{Name: a.Name, Source: event.Source, Summary: a.Summary, At: a.At})
+		err := r.releases.Alarm(ctx, status.ID, release.Alarm{Name: a.Name, Source: source, Summary: a.Summary, At: a.At})
 		switch {
 		case errors.Is(err, release.ErrFinished), errors.Is(err, release.ErrNotFound):
 			said = append(said, fmt.Sprintf("release %d has ended", status.ID.Number))

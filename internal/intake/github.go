@@ -86,7 +86,7 @@ func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusUnauthorized, Answer{Message: "the signature does not fit the body: check that both sides have the same secret"})
 		return
 	}
-	event, err := read(r.Header, body)
+	event, err := delivered(r.Header, body)
 	if err != nil {
 		status := http.StatusBadRequest
 		if errors.Is(err, errContentType) {
@@ -160,9 +160,9 @@ func (g *GitHub) wait(r *http.Request, id int64) (Outcome, bool) {
 	return outcome, ok
 }
 
-// read makes an event of a verified delivery. Its headers are not signed, so they are only believed
+// delivered makes an event of a verified delivery. Its headers are not signed, so they are only believed
 // where a lie gains nothing.
-func read(header http.Header, body []byte) (Event, error) {
+func delivered(header http.Header, body []byte) (Event, error) {
 	event := Event{
 		Source: "github", Delivery: header.Get("X-GitHub-Delivery"), Kind: header.Get("X-GitHub-Event"),
 		ReceivedAt: time.Now().UTC(),
@@ -178,12 +178,8 @@ func read(header http.Header, body []byte) (Event, error) {
 		return event, err
 	}
 	event.Body = payload
-	if event.Kind == "push" {
-		if _, err := readPush(payload); err != nil {
-			return event, err
-		}
-	}
-	return event, nil
+	_, err = read(event)
+	return event, err
 }
 
 // payloadOf is the JSON of a body, which may be the field payload of a form.

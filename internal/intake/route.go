@@ -58,16 +58,20 @@ type Routes struct {
 
 // route decides what an event means, and submits it. An error means that something it needs is away.
 func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
-	if event.Kind == kindAlarm {
-		return r.routeAlarm(ctx, event)
-	}
-	if event.Kind != "push" {
-		return Outcome{Kind: Ignored, Message: fmt.Sprintf("a %s event starts nothing", event.Kind)}, nil
-	}
-	p, err := readPush(event.Body)
-	if err != nil {
+	m, err := read(event)
+	switch {
+	case err != nil:
 		return Outcome{Kind: Refused, Message: err.Error()}, nil //nolint:nilerr // trying again would not make it readable
+	case m.alarm != nil:
+		return r.routeAlarm(ctx, event.Source, *m.alarm)
+	case m.change != nil:
+		return r.routeChange(ctx, event, *m.change)
 	}
+	return Outcome{Kind: Ignored, Message: m.nothing}, nil
+}
+
+// routeChange submits what a change of a ref is released to.
+func (r *Router) routeChange(ctx context.Context, event Event, p change) (Outcome, error) {
 	branch, ok := p.branch()
 	if !ok {
 		return Outcome{Kind: Ignored, Message: p.Ref + " is not a branch"}, nil
@@ -75,16 +79,16 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	if p.gone() {
 		return Outcome{Kind: Ignored, Message: "branch " + branch + " was deleted"}, nil
 	}
-	application, err := r.applications.ApplicationByRepository(ctx, p.Repository.FullName, p.Repository.CloneURL)
+	application, err := r.applications.ApplicationByRepository(ctx, p.Repository, p.CloneURL)
 	if errors.Is(err, release.ErrNotFound) {
-		return r.unknownRepository(ctx, p.Repository.FullName)
+		return r.unknownRepository(ctx, p.Repository)
 	}
 	if err != nil {
-		return settled(fmt.Errorf("find the application of %s: %w", p.Repository.FullName, err))
+		return settled(fmt.Errorf("find the application of %s: %w", p.Repository, err))
 	}
 	routes, err := r.manifests.Routes(ctx, application, p.After)
 	if errors.Is(err, release.ErrNotFound) {
-		return Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no commit %s any more", p.Repository.FullName, p.After)}, nil
+		return Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no commit %s any more", p.Repository, p.After)}, nil
 	}
 	if err != nil {
 		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", p.After, err)
@@ -123,11 +127,11 @@ func stranger(why error, branch string, application release.Application, routes 
 }
 
 // requester is who pushed.
-func (r *Router) requester(event Event, p push) (release.Actor, error) {
+func (r *Router) requester(event Event, p change) (release.Actor, error) {
 	if r.people == nil {
-		return release.Actor{Name: p.who(), Source: event.Source}, nil
+		return release.Actor{Name: p.Who, Source: event.Source}, nil
 	}
-	return r.people.Person(event.Source, p.who())
+	return r.people.Person(event.Source, p.Who)
 }
 
 // settled refuses an event for what is known of its application: a contradiction there is for people
@@ -146,7 +150,7 @@ var users = regexp.MustCompile(`://[^/@\s]*@`)
 func withoutUsers(text string) string { return users.ReplaceAllString(text, "://") }
 
 // learn decides where a push goes, and stores what its manifest changes for those after it.
-func (r *Router) learn(ctx context.Context, branch string, p push, application release.Application, routes Routes) (destination, error) {
+func (r *Router) learn(ctx context.Context, branch string, p change, application release.Application, routes Routes) (destination, error) {
 	d := destinationOf(branch, application, routes)
 	if sameBranches(d.branches, application.Branches) {
 		return d, nil
@@ -155,9 +159,9 @@ func (r *Router) learn(ctx context.Context, branch string, p push, application r
 	// since this one read the mapping.
 	r.learning.Lock()
 	defer r.learning.Unlock()
-	application, err := r.applications.ApplicationByRepository(ctx, p.Repository.FullName, p.Repository.CloneURL)
+	application, err := r.applications.ApplicationByRepository(ctx, p.Repository, p.CloneURL)
 	if err != nil {
-		return destination{}, fmt.Errorf("find the application of %s: %w", p.Repository.FullName, err)
+		return destination{}, fmt.Errorf("find the application of %s: %w", p.Repository, err)
 	}
 	d = destinationOf(branch, application, routes)
 	if sameBranches(d.branches, application.Branches) {
@@ -206,7 +210,7 @@ func listed(names []string) string {
 }
 
 // submit asks each environment's lane. Asking again after a failure is answered as a duplicate.
-func (r *Router) submit(ctx context.Context, event Event, p push, requester release.Actor, application release.Application, to destination, routes Routes) (Outcome, error) {
+func (r *Router) submit(ctx context.Context, event Event, p change, requester release.Actor, application release.Application, to destination, routes Routes) (Outcome, error) {
 	outcome := Outcome{Kind: Duplicate}
 	var messages []string
 	for _, environment := range to.environments {
@@ -218,7 +222,7 @@ func (r *Router) submit(ctx context.Context, event Event, p push, requester rele
 		}
 		submission, err := r.submitter.Submit(ctx, release.Request{
 			Key:  environment + " " + p.happening(event.Delivery),
-			Lane: lane, Repository: application.Repository, Ref: p.Ref, Commit: p.After, Message: p.message(),
+			Lane: lane, Repository: application.Repository, Ref: p.Ref, Commit: p.After, Message: p.Message,
 			Requester: requester, At: event.ReceivedAt,
 			Concurrency: routes.Concurrency[environment], Problems: routes.Problems,
 		})

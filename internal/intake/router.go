@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -206,10 +205,8 @@ func linesOf(events []Event) []line {
 }
 
 func lineOf(event Event) string {
-	if event.Kind == "push" {
-		if p, err := readPush(event.Body); err == nil {
-			return strings.ToLower(p.Repository.FullName) + " " + p.Ref
-		}
+	if m, err := read(event); err == nil && m.change != nil {
+		return m.change.line()
 	}
 	return "event " + strconv.FormatInt(event.ID, 10)
 }
