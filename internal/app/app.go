@@ -60,6 +60,9 @@ type App struct {
 	runtime *runtime.Runtime
 	router  *intake.Router
 	github  *intake.GitHub
+	// promotions and backfill make events of what nobody tells: releases that complete, and pushes that were lost.
+	promotions *intake.Promotions
+	backfill   *intake.Backfill
 	// alarmSources are webhooks that stop releases, by their path.
 	alarmSources map[string]*intake.AlarmSource
 	people       *identity.Directory
@@ -154,7 +157,13 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 // serveFrom makes the parts that others call.
 func (a *App) serveFrom(o Options, repositories repositories) error {
 	box := inbox{a.store}
-	a.router = intake.NewRouter(box, applications{Store: a.store, adopt: o.Adopt}, manifests{repositories}, a.dispatch, underWay{a.dispatch, a.store}, a.people, a.log)
+	parts := intake.Parts{
+		Inbox: box, Applications: applications{Store: a.store, adopt: o.Adopt}, Manifests: manifests{repositories}, Submitter: a.dispatch,
+		Releases: underWay{a.dispatch, a.store}, Repositories: now(repositories), Heads: heads{a.store}, Serving: a.store, People: a.people, Log: a.log,
+	}
+	a.router = intake.NewRouter(parts)
+	a.promotions = intake.NewPromotions(story{a.store}, box, a.router, a.log)
+	a.backfill = intake.NewBackfill(parts, a.router)
 	if err := a.hearAlarms(o.Config, box); err != nil {
 		return err
 	}
@@ -218,6 +227,8 @@ func (a *App) Run(ctx context.Context) error {
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.runtime.Run(running) })
 	group.Go(func() error { return a.router.Run(running) })
+	group.Go(func() error { return a.promotions.Run(running) })
+	group.Go(func() error { return a.backfill.Run(running) })
 	group.Go(func() error { return a.reconcile(running) })
 	group.Go(func() error { return a.rules.Run(running) })
 	// What happened last is told too: the router ends after the worker, which keeps what there is to tell.

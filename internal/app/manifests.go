@@ -77,7 +77,7 @@ func (m manifests) Routes(ctx context.Context, application release.Application, 
 		return intake.Routes{}, err
 	}
 	read, err := manifest.Read(activities.ManifestFile, data)
-	routes := intake.Routes{Problems: manifest.ProblemsOf(err), Branches: map[string][]string{}, Concurrency: map[string]release.Concurrency{}}
+	routes := intake.Routes{Problems: manifest.ProblemsOf(err), Branches: map[string][]string{}, Triggers: map[string]release.Trigger{}, Concurrency: map[string]release.Concurrency{}}
 	if read == nil {
 		return routes, nil
 	}
@@ -86,6 +86,9 @@ func (m manifests) Routes(ctx context.Context, application release.Application, 
 			continue
 		}
 		routes.Concurrency[name] = environment.Concurrency
+		if trigger := environment.Trigger(); !trigger.Push() {
+			routes.Triggers[name] = trigger
+		}
 		routes.Branches[environment.Branch] = read.Environments(environment.Branch)
 	}
 	return routes, nil

@@ -3,6 +3,7 @@ package intake
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -38,8 +39,26 @@ func (c change) gone() bool { return none(c.After) }
 // none says whether a commit is the zeros that stand for none.
 func none(commit string) bool { return strings.Trim(commit, "0") == "" }
 
-// line names the changes that have to be handed on in their order.
-func (c change) line() string { return strings.ToLower(c.Repository) + " " + c.Ref }
+// line names the changes that have to be handed on in their order: those of one branch, and those of all tags, because
+// which of two tags is the newer matters.
+func (c change) line() string {
+	ref := c.Ref
+	if _, ok := c.tag(); ok {
+		ref = "tags"
+	}
+	return repositoryPath(c.Repository) + " " + ref
+}
+
+// repositoryPath is a repository's name without its host, however it is written: sources name it, and a backfill has its
+// address.
+func repositoryPath(repository string) string {
+	if u, err := url.Parse(repository); err == nil && u.Host != "" {
+		repository = u.Path
+	} else if before, after, found := strings.Cut(repository, ":"); found && !strings.Contains(before, "/") {
+		repository = after
+	}
+	return strings.TrimSuffix(strings.ToLower(strings.Trim(repository, "/")), ".git")
+}
 
 // happening tells this change from every other, so that the same change is released once however it
 // arrives: twice, because a repository has two hooks, or because somebody who saw a delivery sends

@@ -7,8 +7,9 @@ import (
 
 // meaning is what an event says. One of its fields is set.
 type meaning struct {
-	change *change
-	alarm  *alarm
+	change    *change
+	alarm     *alarm
+	completed *completed
 	// nothing says why the event starts nothing.
 	nothing string
 }
@@ -21,6 +22,13 @@ func read(event Event) (meaning, error) {
 		var a alarm
 		err := json.Unmarshal(event.Body, &a)
 		return meaning{alarm: &a}, err
+	case event.Source == sourcePromotion:
+		var c completed
+		err := json.Unmarshal(event.Body, &c)
+		return meaning{completed: &c}, err
+	case event.Source == sourceBackfill:
+		c, err := readMissed(event.Body)
+		return meaning{change: &c}, err
 	case event.Kind == "push":
 		c, err := readPush(event.Body)
 		return meaning{change: &c}, err

@@ -44,6 +44,9 @@ type Router struct {
 	submitter    Submitter
 	people       People
 	releases     Releases
+	repositories Repositories
+	heads        Heads
+	serving      Serving
 	log          *slog.Logger
 	wake         chan struct{}
 	slots        chan struct{}
@@ -79,10 +82,26 @@ type line struct {
 	events []Event
 }
 
-// NewRouter is a router; [Router.Run] does the work. Without people, whoever pushes is who the source says.
-func NewRouter(inbox Inbox, applications Applications, manifests Manifests, submitter Submitter, releases Releases, people People, log *slog.Logger) *Router {
+// Parts are what a router works with. All but People is required.
+type Parts struct {
+	Inbox        Inbox
+	Applications Applications
+	Manifests    Manifests
+	Submitter    Submitter
+	Releases     Releases
+	Repositories Repositories
+	Heads        Heads
+	Serving      Serving
+	// People knows who pushes; without it, whoever pushes is who the source says.
+	People People
+	Log    *slog.Logger
+}
+
+// NewRouter is a router; [Router.Run] does the work.
+func NewRouter(p Parts) *Router {
 	return &Router{
-		inbox: inbox, applications: applications, manifests: manifests, submitter: submitter, releases: releases, people: people, log: log,
+		inbox: p.Inbox, applications: p.Applications, manifests: p.Manifests, submitter: p.Submitter, releases: p.Releases,
+		repositories: p.Repositories, heads: p.Heads, serving: p.Serving, people: p.People, log: p.Log,
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, batch),
 		settled: make(chan struct{}), tries: map[int64]int{}, busy: map[string]bool{}, held: map[string]hold{},
 	}
@@ -205,8 +224,13 @@ func linesOf(events []Event) []line {
 }
 
 func lineOf(event Event) string {
-	if m, err := read(event); err == nil && m.change != nil {
+	m, err := read(event)
+	switch {
+	case err != nil:
+	case m.change != nil:
 		return m.change.line()
+	case m.completed != nil:
+		return "completed " + m.completed.Release.Lane.String()
 	}
 	return "event " + strconv.FormatInt(event.ID, 10)
 }
