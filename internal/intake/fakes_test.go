@@ -284,7 +284,9 @@ func (m *memoryHeads) Head(_ context.Context, application release.Application, r
 func (m *memoryHeads) Heads(_ context.Context, application release.Application) (map[string]Head, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return maps.Clone(m.seen[application.Name]), m.err
+	out := map[string]Head{}
+	maps.Copy(out, m.seen[application.Name])
+	return out, m.err
 }
 
 func (m *memoryHeads) SaveHead(_ context.Context, application release.Application, head Head) error {

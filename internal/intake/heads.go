@@ -43,6 +43,7 @@ type Head struct {
 type Heads interface {
 	// Head is [release.ErrNotFound] for a ref that nobody has seen.
 	Head(ctx context.Context, application release.Application, ref string) (Head, error)
+	// Heads are all of an application, in a map of the caller's own.
 	Heads(ctx context.Context, application release.Application) (map[string]Head, error)
 	// SaveHead does not replace what a later event told.
 	SaveHead(ctx context.Context, application release.Application, head Head) error
