@@ -42,6 +42,11 @@ func (r repositories) Log(ctx context.Context, repository, from, to string, most
 	return out, nil
 }
 
+func (r repositories) Changed(ctx context.Context, repository, from, to string) ([]string, error) {
+	changed, err := r.source.Changed(ctx, repository, from, to)
+	return changed, notFound(err)
+}
+
 // notFound marks the errors that trying again cannot mend.
 func notFound(err error) error {
 	for _, final := range []error{git.ErrCommitUnknown, git.ErrFileUnknown, git.ErrInvalid, git.ErrUnsupported, git.ErrTooLarge} {

@@ -5,6 +5,7 @@ package glob
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gobwas/glob"
@@ -33,20 +34,29 @@ func compile(pattern string) (*glob.Pattern, error) {
 	return compiled, nil
 }
 
-// Match says whether a name is as one of the patterns. What [Check] refuses matches nothing.
-func Match(patterns []string, name string) bool {
+// Set is patterns, ready to be matched.
+type Set []*glob.Pattern
+
+// New is a set of patterns. What [Check] refuses matches nothing.
+func New(patterns ...string) Set {
+	var set Set
 	for _, pattern := range patterns {
-		if compiled, err := compile(pattern); err == nil && compiled.Match(name) {
-			return true
+		if compiled, err := compile(pattern); err == nil {
+			set = append(set, compiled)
 		}
 	}
-	return false
+	return set
+}
+
+// Match says whether a name is as one of the patterns.
+func (s Set) Match(name string) bool {
+	return slices.ContainsFunc(s, func(p *glob.Pattern) bool { return p.Match(name) })
 }
 
 // Under says whether a file is as one of the patterns, or in a folder that is: libs/common holds libs/common/a/b.go.
-func Under(patterns []string, file string) bool {
+func (s Set) Under(file string) bool {
 	for {
-		if Match(patterns, file) {
+		if s.Match(file) {
 			return true
 		}
 		cut := strings.LastIndexByte(file, '/')
@@ -56,3 +66,6 @@ func Under(patterns []string, file string) bool {
 		file = file[:cut]
 	}
 }
+
+// Quote is the pattern of one name alone.
+func Quote(name string) string { return glob.QuoteMeta(name) }

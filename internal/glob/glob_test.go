@@ -24,7 +24,7 @@ func TestMatch(t *testing.T) {
 		{"[", "[", false}, // no pattern at all
 		{"", "", false},
 	} {
-		if got := glob.Match([]string{"other", tt.pattern}, tt.name); got != tt.want {
+		if got := glob.New("other", tt.pattern).Match(tt.name); got != tt.want {
 			t.Errorf("%q matches %q: %t", tt.pattern, tt.name, got)
 		}
 	}
@@ -43,9 +43,16 @@ func TestUnder(t *testing.T) {
 		{"*.go", "cmd/main.go", false},
 		{"**.go", "cmd/main.go", true},
 	} {
-		if got := glob.Under([]string{tt.pattern}, tt.file); got != tt.want {
+		if got := glob.New(tt.pattern).Under(tt.file); got != tt.want {
 			t.Errorf("%q holds %q: %t", tt.pattern, tt.file, got)
 		}
+	}
+}
+
+func TestQuote(t *testing.T) {
+	const name = "a*b[c]/{d}?"
+	if set := glob.New(glob.Quote(name)); !set.Match(name) || set.Match("axb[c]/{d}?") {
+		t.Errorf("%q is not the pattern of %q alone", glob.Quote(name), name)
 	}
 }
 
@@ -63,7 +70,7 @@ func TestCheck(t *testing.T) {
 func FuzzMatch(f *testing.F) {
 	f.Add("v[0-9]**{a,b?}", "v1/a")
 	f.Fuzz(func(t *testing.T, pattern, name string) {
-		if glob.Match([]string{pattern}, name) && glob.Check(pattern) != nil {
+		if glob.New(pattern).Match(name) && glob.Check(pattern) != nil {
 			t.Errorf("%q is no pattern and matches", pattern)
 		}
 	})

@@ -174,7 +174,7 @@ func concerns(ref string, application release.Application) bool {
 		return false
 	}
 	for _, trigger := range application.Triggers {
-		if glob.Match(trigger.Tags, tag) {
+		if glob.New(trigger.Tags...).Match(tag) {
 			return true
 		}
 	}

@@ -132,7 +132,7 @@ func (r *Router) refuseTag(ctx context.Context, c change, tag, environment strin
 func environmentsOfTag(tag string, triggers map[string]release.Trigger) []string {
 	var out []string
 	for _, environment := range slices.Sorted(maps.Keys(triggers)) {
-		if glob.Match(triggers[environment].Tags, tag) {
+		if glob.New(triggers[environment].Tags...).Match(tag) {
 			out = append(out, environment)
 		}
 	}
