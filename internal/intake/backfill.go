@@ -213,3 +213,6 @@ func (b *Backfill) submit(ctx context.Context, application release.Application, 
 	}
 	return nil
 }
+
+// SetClock lets tests own the time. Call it before anything else.
+func (b *Backfill) SetClock(now func() time.Time) { b.now = now }

@@ -24,6 +24,7 @@ func newBackfilled(t *testing.T) *backfilled {
 	application := b.registry.known["acme/checkout"]
 	application.Branches = map[string][]string{"main": {"production"}}
 	b.registry.known = map[string]release.Application{"acme/checkout": application}
+	b.repo.fixed = true
 	b.repo.refs["refs/heads/main"] = commitA
 	b.repo.commits[commitB] = Commit{Message: "fares\n", Email: "ada@example.com"}
 	b.fill = NewBackfill(b.parts(b.Router.manifests), b.Router)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -220,7 +221,8 @@ type repository struct {
 	parents map[string]string
 	commits map[string]Commit
 	err     error
-	asked   int
+	// fixed says that only the test moves refs.
+	fixed bool
 }
 
 func newRepository() *repository {
@@ -230,10 +232,24 @@ func newRepository() *repository {
 	}
 }
 
+// happened moves a ref as a push says, unless the test does.
+func (r *repository) happened(c change) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fixed {
+		return
+	}
+	if delete(r.refs, c.Ref); !c.gone() {
+		r.refs[c.Ref] = c.After
+	}
+	if _, known := r.parents[c.After]; !known {
+		r.parents[c.After] = strings.Trim(c.Before, "0")
+	}
+}
+
 func (r *repository) Refs(_ context.Context, _ release.Application, names ...string) (map[string]string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.asked++
 	out := maps.Clone(r.refs)
 	maps.DeleteFunc(out, func(ref, _ string) bool { return len(names) > 0 && !slices.Contains(names, ref) })
 	return out, r.err
@@ -363,6 +379,9 @@ func newFixture(t *testing.T) *fixture {
 // accept puts an event into the inbox and returns its ID.
 func (f *fixture) accept(t *testing.T, kind, delivery, body string) int64 {
 	t.Helper()
+	if c, err := readPush([]byte(body)); err == nil && kind == "push" {
+		f.repo.happened(c)
+	}
 	id, _, err := f.inbox.Accept(t.Context(), Event{Source: "github", Delivery: delivery, Kind: kind, Body: []byte(body), ReceivedAt: time.Now().UTC()})
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ type Heads interface {
 	SaveHead(ctx context.Context, application release.Application, head Head) error
 }
 
-// standing is where a branch is, for a change that does not follow what was seen last of it.
+// standing is where a branch is.
 type standing struct {
 	// now is the commit it has; empty when it is gone.
 	now string
@@ -57,9 +57,9 @@ type standing struct {
 	passed, current bool
 }
 
-// overtaken says why a change is not released any more; "" when it is. Events come in any order, so one that follows what
-// was seen last is believed, also when it goes back, and any other is measured against what the branch is now: what a
-// later change has brought already must not come after it again.
+// overtaken says why a change is not released any more; "" when it is. Events come in any order, so each is measured against
+// what the branch is now and against what was seen last of it: what a later change has brought, or taken back, already must
+// not come after it again. Of several changes in a row each is released, also when the branch has the last one by then.
 func overtaken(c change, branch string, seen Head, s standing) string {
 	switch {
 	case s.now == "":
@@ -69,7 +69,7 @@ func overtaken(c change, branch string, seen Head, s standing) string {
 	case s.passed:
 		return fmt.Sprintf("branch %s has come to %s since, which has this commit in it", branch, short(seen.Commit))
 	case !s.current:
-		return fmt.Sprintf("branch %s was forced to %s since, which does not have this commit in it", branch, short(s.now))
+		return fmt.Sprintf("branch %s is at %s now, which does not have this commit in it", branch, short(s.now))
 	}
 	return ""
 }
@@ -98,6 +98,17 @@ func (r *Router) saw(ctx context.Context, application release.Application, event
 	return nil
 }
 
+// lagTries is how often a change is tried again that its repository does not show: a host with several servers may tell of
+// a push before each of them has it.
+const lagTries = 3
+
+// tried is how often an event had to be postponed.
+func (r *Router) tried(event Event) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tries[event.ID]
+}
+
 // late is the outcome of a change of a branch that nothing is left to do for; nil when there is.
 func (r *Router) late(ctx context.Context, event Event, c change, branch string, application release.Application) (*Outcome, error) {
 	seen, known, err := r.seenHead(ctx, application, c.Ref)
@@ -108,12 +119,12 @@ func (r *Router) late(ctx context.Context, event Event, c change, branch string,
 	if c.After == seen.Commit && seen.Released && !c.gone() {
 		return r.releasedBefore(ctx, seen, branch+" came to "+short(c.After))
 	}
-	if c.Before == seen.Commit {
-		return nil, nil
-	}
 	s, err := r.standing(ctx, c, seen, application)
 	if err != nil {
 		return nil, err
+	}
+	if s.now == c.Before && !c.gone() && r.tried(event) < lagTries {
+		return nil, fmt.Errorf("%s does not show %s yet", c.Ref, c.After)
 	}
 	why := overtaken(c, branch, seen, s)
 	if c.gone() {

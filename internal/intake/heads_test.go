@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -19,10 +21,12 @@ func (f *fixture) arrives(t *testing.T, delivery, ref, before, after string) Out
 func TestALateEventNeverReleasesAnOlderCommit(t *testing.T) {
 	const main = "refs/heads/main"
 	elsewhere := strings.Repeat("e", 40)
+	// Each event comes when the branch is at now; without it, at C, or where the test has put it.
 	type event struct {
 		before, after string
 		want          OutcomeKind
 		says          string
+		now           string
 	}
 	for _, tt := range []struct {
 		name   string
@@ -32,36 +36,50 @@ func TestALateEventNeverReleasesAnOlderCommit(t *testing.T) {
 	}{
 		{
 			name:   "in their order",
-			events: []event{{zero, commitA, Started, ""}, {commitA, commitB, Superseding, ""}, {commitB, commitC, Superseding, ""}},
+			events: []event{{zero, commitA, Started, "", ""}, {commitA, commitB, Superseding, "", ""}, {commitB, commitC, Superseding, "", ""}},
 			want:   []string{commitA, commitB, commitC},
 		},
 		{
 			name: "the last one first",
 			events: []event{
-				{commitB, commitC, Started, ""}, {commitA, commitB, Superseded, "branch main has come to 111111111111 since, which has this commit in it"},
-				{zero, commitA, Superseded, "has come to 111111111111"},
+				{commitB, commitC, Started, "", ""}, {commitA, commitB, Superseded, "branch main has come to 111111111111 since, which has this commit in it", ""},
+				{zero, commitA, Superseded, "has come to 111111111111", ""},
 			},
 			want: []string{commitC},
 		},
 		{
 			name:   "one in the middle is missing, and comes late",
-			events: []event{{zero, commitA, Started, ""}, {commitB, commitC, Superseding, ""}, {commitA, commitB, Superseded, ""}},
+			events: []event{{zero, commitA, Started, "", ""}, {commitB, commitC, Superseding, "", ""}, {commitA, commitB, Superseded, "", ""}},
 			want:   []string{commitA, commitC},
 		},
 		{
 			name: "a branch that is forced back goes back",
 			events: []event{
-				{zero, commitA, Started, ""}, {commitA, commitB, Superseding, ""},
-				{commitB, commitA, Superseding, ""}, {commitA, commitB, Superseding, ""},
+				{zero, commitA, Started, "", commitA}, {commitA, commitB, Superseding, "", commitB},
+				{commitB, commitA, Superseding, "", commitA}, {commitA, commitB, Superseding, "", commitB},
 			},
 			want: []string{commitA, commitB, commitA, commitB},
+		},
+		{
+			name: "what a branch was forced back from is told late",
+			events: []event{
+				{zero, commitA, Started, "", commitA}, {commitB, commitA, Duplicate, "", commitA}, {zero, commitB, Superseded, "branch main is at 6113728f27ae now, which does not have this commit in it", commitA},
+			},
+			want: []string{commitA},
+		},
+		{
+			name: "a branch that was made is gone before that is told",
+			events: []event{
+				{zero, commitA, Started, "", commitA}, {commitA, zero, Ignored, "", "gone"}, {zero, commitB, Superseded, "branch main is gone", "gone"},
+			},
+			want: []string{commitA},
 		},
 		{
 			name: "what a forced push has thrown away comes late",
 			set:  func(r *repository) { r.refs[main] = elsewhere; r.parents[elsewhere] = commitA },
 			events: []event{
-				{zero, commitA, Started, ""}, {commitC, elsewhere, Superseding, ""},
-				{commitA, commitB, Superseded, "branch main was forced to eeeeeeeeeeee since"}, {commitB, commitC, Superseded, "was forced to"},
+				{zero, commitA, Started, "", ""}, {commitC, elsewhere, Superseding, "", ""},
+				{commitA, commitB, Superseded, "branch main is at eeeeeeeeeeee now", ""}, {commitB, commitC, Superseded, "is at eeeeeeeeeeee", ""},
 			},
 			want: []string{commitA, elsewhere},
 		},
@@ -69,44 +87,52 @@ func TestALateEventNeverReleasesAnOlderCommit(t *testing.T) {
 			name: "a branch that is gone",
 			set:  func(r *repository) { delete(r.refs, main) },
 			events: []event{
-				{zero, commitA, Started, ""}, {commitB, zero, Ignored, "branch main was deleted"}, {commitA, commitB, Superseded, "branch main is gone"},
+				{zero, commitA, Started, "", ""}, {commitB, zero, Ignored, "branch main was deleted", ""}, {commitA, commitB, Superseded, "branch main is gone", ""},
 			},
 			want: []string{commitA},
 		},
 		{
 			name: "a deletion that is told after the branch is there again",
 			events: []event{
-				{zero, commitA, Started, ""}, {zero, commitC, Superseding, ""}, {commitA, zero, Superseded, "branch main is there again, at 111111111111"},
+				{zero, commitA, Started, "", ""}, {zero, commitC, Superseding, "", ""}, {commitA, zero, Superseded, "branch main is there again, at 111111111111", ""},
 			},
 			want: []string{commitA, commitC},
 		},
 		{
 			name: "a branch that is made again at the commit it had",
 			events: []event{
-				{zero, commitC, Started, ""}, {commitC, zero, Ignored, "was deleted"}, {zero, commitC, Superseding, ""},
+				{zero, commitC, Started, "", ""}, {commitC, zero, Ignored, "was deleted", "gone"}, {zero, commitC, Superseding, "", commitC},
 			},
 			want: []string{commitC, commitC},
 		},
 		{
 			name:   "the same told by two hooks",
-			events: []event{{zero, commitA, Started, ""}, {zero, commitA, Duplicate, "main came to 6113728f27ae by event 1 already"}},
+			events: []event{{zero, commitA, Started, "", ""}, {zero, commitA, Duplicate, "main came to 6113728f27ae by event 1 already", ""}},
 			want:   []string{commitA},
 		},
 		{
 			name: "what was seen last is not in the repository any more",
 			set:  func(r *repository) { delete(r.parents, commitB) },
 			events: []event{
-				{commitA, commitB, Started, ""}, {elsewhere, commitC, Superseding, ""},
+				{commitA, commitB, Started, "", ""}, {elsewhere, commitC, Superseding, "", ""},
 			},
 			want: []string{commitB, commitC},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t)
+			f.repo.fixed = true
 			if tt.set != nil {
 				tt.set(f.repo)
 			}
 			for i, e := range tt.events {
+				switch e.now {
+				case "":
+				case "gone":
+					delete(f.repo.refs, main)
+				default:
+					f.repo.refs[main] = e.now
+				}
 				got := f.arrives(t, "d"+string(rune('a'+i)), main, e.before, e.after)
 				if got.Kind != e.want || !strings.Contains(got.Message, e.says) {
 					t.Errorf("event %d: %s: %s; want %s: %s", i+1, got.Kind, got.Message, e.want, e.says)
@@ -185,4 +211,32 @@ func TestAForcedPushIsSaid(t *testing.T) {
 	if got := f.outcome(t, id); got.Kind != Superseding || !strings.Contains(got.Message, "branch main was forced: 0d1a26e67d8f is no longer in it") {
 		t.Errorf("%s: %s", got.Kind, got.Message)
 	}
+}
+
+func TestARepositoryThatLagsBehindItsEventsIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.repo.fixed = true
+		f.repo.refs["refs/heads/main"] = commitA
+		f.arrives(t, "d1", "refs/heads/main", zero, commitA)
+		id := f.accept(t, "push", "d2", pushBody("acme/checkout", "refs/heads/main", commitA, commitB))
+		f.once(t)
+		f.pending(t, id)
+		f.repo.refs["refs/heads/main"] = commitB
+		time.Sleep(retryFirst) //nolint:forbidigo // the bubble's clock
+		f.once(t)
+		if got := f.outcome(t, id); got.Kind != Superseding {
+			t.Errorf("%s: %s", got.Kind, got.Message)
+		}
+		// One that never shows it was forced back.
+		f.repo.refs["refs/heads/main"] = commitB
+		id = f.accept(t, "push", "d3", pushBody("acme/checkout", "refs/heads/main", commitB, commitC))
+		for range lagTries + 1 {
+			f.once(t)
+			time.Sleep(retryMost) //nolint:forbidigo // the bubble's clock
+		}
+		if got := f.outcome(t, id); got.Kind != Superseded {
+			t.Errorf("%s: %s", got.Kind, got.Message)
+		}
+	})
 }

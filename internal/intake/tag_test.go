@@ -15,6 +15,7 @@ func releasesTags(f *fixture) {
 	application.Branches = map[string][]string{"main": {"production", "staging"}, "develop": {"nightly"}}
 	application.Triggers = map[string]release.Trigger{"production": {Tags: []string{"v*"}}, "nightly": {Tags: []string{"nightly-*"}}}
 	f.registry.known["acme/checkout"] = application
+	f.repo.fixed = true
 	f.routes = Routes{Branches: application.Branches, Triggers: application.Triggers}
 	f.repo.refs = map[string]string{
 		"refs/heads/main": commitC, "refs/heads/develop": strings.Repeat("d", 40),
