@@ -128,7 +128,8 @@ func reason(s release.Status) string {
 	if s.Cause.By != nil {
 		by = ", by " + code(s.Cause.By.String())
 	}
-	return fmt.Sprintf("### %s\n\n%s (%s%s)\n\n%s", title, code(s.Cause.Message), code(string(s.Cause.Kind)), by, block(s.Cause.Details, mostDetails)) + "\n"
+	// A line begins with a word of ours: what a line begins with decides what it is.
+	return fmt.Sprintf("### %s\n\nCause: %s%s: %s\n\n%s", title, code(string(s.Cause.Kind)), by, code(s.Cause.Message), block(s.Cause.Details, mostDetails)) + "\n"
 }
 
 // changes are the components that change.
@@ -175,9 +176,9 @@ func ramp(f Facts) string {
 		}
 		canary, stable, verdict := "–", "–", "–"
 		if e, seen := f.Seen[i]; seen && i <= furthest {
-			canary, stable, verdict = counts(e.CanaryRequests, e.CanaryBad), counts(e.StableRequests, e.StableBad), string(e.Verdict)
+			canary, stable, verdict = counts(e.CanaryRequests, e.CanaryBad), counts(e.StableRequests, e.StableBad), code(string(e.Verdict))
 		}
-		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |\n", name, step.Weight, step.Bake, stepState(s, i, furthest), canary, stable, code(verdict)))
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |\n", name, step.Weight, step.Bake, stepState(s, i, furthest), canary, stable, verdict))
 	}
 	return "### Ramp\n\n| step | weight | bake | state | canary: requests, bad | stable: requests, bad | verdict |\n|---|---|---|---|---|---|---|\n" + bounded(rows, 7) + "\n"
 }
@@ -228,7 +229,7 @@ func evidence(s release.Status) string {
 	if e == nil {
 		return ""
 	}
-	return fmt.Sprintf("### Evidence\n\n%s: %s\n\n| | requests | bad |\n|---|---|---|\n| canary | %d | %d |\n| stable | %d | %d |\n\nEvidence against the canary: %.3g (1 is none), p = %.3g%s\n\n",
+	return fmt.Sprintf("### Evidence\n\nVerdict %s: %s\n\n| | requests | bad |\n|---|---|---|\n| canary | %d | %d |\n| stable | %d | %d |\n\nEvidence against the canary: %.3g (1 is none), p = %.3g%s\n\n",
 		code(string(e.Verdict)), code(e.Sentence), e.CanaryRequests, e.CanaryBad, e.StableRequests, e.StableBad, e.Wealth, e.PValue, at(e.At))
 }
 
