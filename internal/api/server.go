@@ -56,6 +56,8 @@ type Options struct {
 	Freezes  Freezes
 	// Notifications are what people were told.
 	Notifications Notifications
+	// Writebacks are what GitHub was told; without them nobody is told there.
+	Writebacks Writebacks
 	// Tokens are who may use the API; nobody else may.
 	Tokens []Token
 	// People knows who holds a token; without it everybody is who their token says.
@@ -75,6 +77,7 @@ type Server struct {
 	logs          Logs
 	freezes       Freezes
 	notifications Notifications
+	writebacks    Writebacks
 	keys          []key
 	people        People
 	policies      Policies
@@ -101,7 +104,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs, freezes: o.Freezes, notifications: o.Notifications,
-		keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
+		writebacks: o.Writebacks, keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
 	}
 	s.watches = newWatches(s.status)
 	return s, nil
@@ -133,6 +136,8 @@ func (s *Server) Handler() http.Handler {
 	v1.HandleFunc("GET /api/v1/decisions", s.listAllDecisions)
 	v1.HandleFunc("GET /api/v1/deliveries", s.listDeliveries)
 	v1.HandleFunc("POST /api/v1/deliveries/{delivery}/retry", s.retryDelivery)
+	v1.HandleFunc("GET /api/v1/writeback", s.listWritebacks)
+	v1.HandleFunc("POST /api/v1/writeback/retry", s.retryWriteback)
 	v1.HandleFunc("GET /api/v1/traffic", s.showTraffic)
 	v1.HandleFunc("GET /api/v1/logs", s.showInstanceLogs)
 	v1.HandleFunc("/", s.unknownRoute)

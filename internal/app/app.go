@@ -23,6 +23,7 @@ import (
 	"github.com/skyisland/skyisland/internal/dispatch"
 	"github.com/skyisland/skyisland/internal/gateway/admin"
 	"github.com/skyisland/skyisland/internal/git"
+	"github.com/skyisland/skyisland/internal/github"
 	"github.com/skyisland/skyisland/internal/identity"
 	"github.com/skyisland/skyisland/internal/intake"
 	"github.com/skyisland/skyisland/internal/notify/router"
@@ -72,9 +73,11 @@ type App struct {
 	chats        chats
 	notifier     *router.Router
 	alarms       *alarms
-	api          *api.Server
-	dispatch     *dispatch.Dispatcher
-	worker       interface {
+	// writer is nil unless GitHub is told.
+	writer   *github.Writer
+	api      *api.Server
+	dispatch *dispatch.Dispatcher
+	worker   interface {
 		Start() error
 		Stop()
 	}
@@ -141,6 +144,9 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	if a.alarms, err = a.newAlarms(o.Config); err != nil {
 		return err
 	}
+	if a.writer, err = a.newWriter(o.Config); err != nil {
+		return err
+	}
 	a.worker = worker.New(o.Temporal, worker.Activities{
 		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units(), Author: a.author},
 		Build:   &activities.Build{Repositories: repositories, Commands: commands{runner: runner, logs: a.path("logs")}, Artifacts: artifactStore{artifacts}, Dir: a.path("work")},
@@ -149,7 +155,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},
 		Watch:   &activities.Watch{Observers: observersOf(a.fleet)},
 		Policy:  a.policy(),
-		Record:  &activities.Record{Journal: journal{a.store, a.notifier.Kick}},
+		Record:  &activities.Record{Journal: journal{a.store, a.happened}},
 	}, worker.Options{Deployment: o.Config.Temporal.Deployment, BuildID: o.Config.Temporal.BuildID})
 	return a.serveFrom(o, repositories)
 }
@@ -190,7 +196,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	}
 	a.api, err = api.New(api.Options{
 		Releases: audited{a.dispatch, desk.Audit{Releases: a.dispatch, Records: a.store}}, Records: records{a.store},
-		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
+		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick}, Writebacks: writebacks{a.store, a.happened},
 		Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
 	})
 	return err
@@ -238,6 +244,9 @@ func (a *App) Run(ctx context.Context) error {
 	go func() { defer close(notifying); a.notifier.Run(telling) }()
 	if a.alarms != nil {
 		group.Go(func() error { return a.alarms.run(running) })
+	}
+	if a.writer != nil {
+		group.Go(func() error { a.writer.Run(running); return nil })
 	}
 	for _, listen := range a.chats.listening {
 		group.Go(func() error { return listen(running) })

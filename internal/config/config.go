@@ -76,12 +76,6 @@ type Unit struct {
 	Entry string `yaml:"entry"`
 }
 
-// GitHub is a webhook source.
-type GitHub struct {
-	// Secret signs deliveries; empty turns the source off.
-	Secret Secret `yaml:"secret"`
-}
-
 // AlarmSource is a webhook of alarms.
 type AlarmSource struct {
 	// Token is the bearer token that its senders show; empty turns the source off.
@@ -275,7 +269,7 @@ func (c Config) Check() error {
 	if len(c.Tokens) == 0 {
 		fault("tokens", "is empty: nobody could use the API")
 	}
-	return errors.Join(append(faults, c.checkTokens())...)
+	return errors.Join(append(faults, c.checkTokens(), c.GitHub.check())...)
 }
 
 // shortestToken is the least length of what lets somebody in.

@@ -20,6 +20,8 @@ type Local struct {
 	DingTalk  DingTalk `yaml:"dingtalk"`
 	Feishu    Feishu   `yaml:"feishu"`
 	Alarms    []Alarm  `yaml:"alarms"`
+	// GitHub is who we are there; its secret replaces the one that is made.
+	GitHub GitHub `yaml:"github"`
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
@@ -42,12 +44,12 @@ func ReadLocal(file string) (Local, error) {
 	if c.Directory != "" && !filepath.IsAbs(c.Directory) {
 		c.Directory = filepath.Join(dir, c.Directory)
 	}
-	if err := errors.Join(c.reveal(dir), c.checkTokens()); err != nil {
+	if err := errors.Join(c.reveal(dir), c.checkTokens(), c.GitHub.check()); err != nil {
 		return Local{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
-		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents,
+		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, GitHub: c.GitHub,
 	}, nil
 }
 
@@ -56,4 +58,8 @@ func (l Local) Apply(c *Config) {
 	c.Tokens = append(c.Tokens, l.Tokens...)
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
 	c.Alertmanager, c.CloudEvents = l.Alertmanager, l.CloudEvents
+	made := c.GitHub.Secret
+	if c.GitHub = l.GitHub; c.GitHub.Secret == "" {
+		c.GitHub.Secret = made
+	}
 }

@@ -15,12 +15,13 @@ const secretLimit = 64 << 10
 // relative to dir.
 func (c *Config) reveal(dir string) error {
 	places := []place{
-		{"store", &c.Store}, {"gateway-token", &c.GatewayToken}, {"github.secret", &c.GitHub.Secret}, {"page.secret", &c.Page.Secret},
+		{"store", &c.Store}, {"gateway-token", &c.GatewayToken}, {"page.secret", &c.Page.Secret},
 		{"alertmanager.token", &c.Alertmanager.Token}, {"cloudevents.token", &c.CloudEvents.Token},
 	}
 	for i := range c.Tokens {
 		places = append(places, place{fmt.Sprintf("tokens[%d].token", i), &c.Tokens[i].Token})
 	}
+	places = append(places, c.GitHub.secrets()...)
 	places = append(places, c.chatSecrets()...)
 	if server := c.Policy.Server; server != nil {
 		places = append(places, place{"policy.server.token", &server.Token})

@@ -96,6 +96,17 @@ func (c *Client) RetryDelivery(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodPost, v1+"/deliveries/"+url.PathEscape(id)+"/retry", nil, nil, nil)
 }
 
+// Writebacks are what GitHub was told last: of a release, or of all when it is empty; only those in trouble when it is set.
+func (c *Client) Writebacks(ctx context.Context, release string, trouble bool, limit int) (api.WritebackList, error) {
+	values := set(url.Values{"limit": {strconv.Itoa(limit)}, "trouble": {strconv.FormatBool(trouble)}}, "release", release)
+	return ask[api.WritebackList](ctx, c, http.MethodGet, v1+"/writeback", values, nil)
+}
+
+// RetryWriteback tells GitHub again what was given up of a release.
+func (c *Client) RetryWriteback(ctx context.Context, release string) error {
+	return c.call(ctx, http.MethodPost, v1+"/writeback/retry", nil, api.WritebackRetry{Release: release}, nil)
+}
+
 // Releases are those that match, the newest first.
 func (c *Client) Releases(ctx context.Context, filter api.ReleaseFilter) (api.ReleasePage, error) {
 	values := set(url.Values{}, "tenant", filter.Tenant, "application", filter.Application, "environment", filter.Environment,
