@@ -169,7 +169,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	}
 	a.router = intake.NewRouter(parts)
 	a.promotions = intake.NewPromotions(story{a.store}, box, a.router, a.log)
-	a.backfill = intake.NewBackfill(parts, a.router)
+	a.backfill = intake.NewBackfill(parts, a.router, nil)
 	if err := a.hearAlarms(o.Config, box); err != nil {
 		return err
 	}

@@ -38,10 +38,12 @@ type Server struct {
 	mu           sync.Mutex
 	serial       int64
 	repositories map[string]*Repository
-	tokens       map[string]*credential
-	faults       []*Fault
-	requests     []Request
-	used         map[string]int
+	// appDeliveries are those of the App's own webhook.
+	appDeliveries []*Delivery
+	tokens        map[string]*credential
+	faults        []*Fault
+	requests      []Request
+	used          map[string]int
 }
 
 // Request is one that came, whatever was answered.
@@ -67,6 +69,8 @@ type Repository struct {
 	CheckRuns   []*CheckRun
 	Deployments []*Deployment
 	Comments    []*Comment
+	// HookURLs are where webhooks deliver, Hooks what they have delivered.
+	HookURLs    map[int64]string
 	Hooks       map[int64][]*Delivery
 	Redelivered []int64
 	Runs        []WorkflowRun
@@ -97,7 +101,7 @@ func (s *Server) Add(fullName string, commits ...string) {
 	owner, name, _ := strings.Cut(fullName, "/")
 	r := &Repository{
 		Owner: owner, Name: name, ID: s.next(), Branches: map[string]string{}, Commits: map[string]bool{}, Pulls: map[string][]Pull{},
-		Hooks: map[int64][]*Delivery{}, Artifacts: map[int64][]Artifact{},
+		HookURLs: map[int64]string{}, Hooks: map[int64][]*Delivery{}, Artifacts: map[int64][]Artifact{},
 	}
 	for i, commit := range commits {
 		if i == 0 {

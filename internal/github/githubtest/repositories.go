@@ -72,9 +72,41 @@ func (s *Server) Deliver(fullName string, hook int64, d Delivery) int64 {
 // redeliverable is for how long a delivery can be had again.
 const redeliverable = 3 * 24 * time.Hour
 
+// AppDeliver adds a delivery to the App's own webhook, which is one for all repositories.
+func (s *Server) AppDeliver(d Delivery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.ID = s.next(); d.DeliveredAt.IsZero() {
+		d.DeliveredAt = s.options.Now().UTC()
+	}
+	s.appDeliveries = append(s.appDeliveries, &d)
+}
+
+// listHooks are the webhooks of a repository.
+func (s *Server) listHooks(c *call) (answer, *problem) {
+	out := []map[string]any{}
+	for _, id := range slices.Sorted(maps.Keys(c.repo.HookURLs)) {
+		out = append(out, map[string]any{
+			"id": id, "type": "Repository", "name": "web", "active": true, "events": []string{"push"},
+			"config": map[string]string{"url": c.repo.HookURLs[id], "content_type": "json", "insecure_ssl": "0", "secret": "********"},
+		})
+	}
+	return answer{body: out}, nil
+}
+
+// deliveriesOf are those of a repository's webhook, or of the App's.
+func (s *Server) deliveriesOf(c *call) ([]*Delivery, bool) {
+	if c.repo == nil {
+		return s.appDeliveries, c.by != nil && c.by.kind == kindApp
+	}
+	all, there := c.repo.Hooks[c.id("hook")]
+	_, made := c.repo.HookURLs[c.id("hook")]
+	return all, there || made
+}
+
 // listDeliveries are those of a hook, the newest first, by cursor.
 func (s *Server) listDeliveries(c *call) (answer, *problem) {
-	all, there := c.repo.Hooks[c.id("hook")]
+	all, there := s.deliveriesOf(c)
 	if !there {
 		return answer{}, notFound()
 	}
@@ -103,8 +135,9 @@ func (s *Server) listDeliveries(c *call) (answer, *problem) {
 	return answer{body: out, link: link}, nil
 }
 
-func (c *call) delivery() *Delivery {
-	for _, d := range c.repo.Hooks[c.id("hook")] {
+func (s *Server) delivery(c *call) *Delivery {
+	all, _ := s.deliveriesOf(c)
+	for _, d := range all {
 		if d.ID == c.id("id") {
 			return d
 		}
@@ -113,7 +146,7 @@ func (c *call) delivery() *Delivery {
 }
 
 func (s *Server) showDelivery(c *call) (answer, *problem) {
-	d := c.delivery()
+	d := s.delivery(c)
 	if d == nil {
 		return answer{}, notFound()
 	}
@@ -126,7 +159,7 @@ func (s *Server) showDelivery(c *call) (answer, *problem) {
 
 // redeliver answers 202, and keeps what is to be sent again; it has the GUID it had.
 func (s *Server) redeliver(c *call) (answer, *problem) {
-	d := c.delivery()
+	d := s.delivery(c)
 	if d == nil || c.now.Sub(d.DeliveredAt) > redeliverable {
 		return answer{}, notFound()
 	}
