@@ -154,7 +154,8 @@ func (r *run) test(ctx workflow.Context) error {
 }
 
 func (r *run) buildInput(component release.Component) activities.BuildInput {
-	return activities.BuildInput{Release: r.in.Release, Repository: r.in.Request.Repository, Commit: r.in.Request.Commit, Component: component}
+	request := r.in.Request
+	return activities.BuildInput{Release: r.in.Release, Repository: request.Repository, Ref: request.Ref, Commit: request.Commit, Component: component}
 }
 
 // deploy runs the candidates beside what is stable, without traffic. Stable revisions are asked for

@@ -10,7 +10,9 @@ import (
 	"github.com/skyisland/skyisland/internal/store"
 )
 
-func artifact(digit string) release.Digest { return release.Digest("sha256:" + strings.Repeat(digit, 64)) }
+func artifact(digit string) release.Digest {
+	return release.Digest("sha256:" + strings.Repeat(digit, 64))
+}
 
 func stated(number, second int, component, digit, envelope string) store.Statement {
 	return store.Statement{
