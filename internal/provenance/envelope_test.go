@@ -96,6 +96,20 @@ func TestWhatIsSignedIsWhatDSSESays(t *testing.T) {
 	}
 }
 
+// The signature is what openssl pkeyutl -sign -rawin makes of the same bytes with the key of RFC 8410.
+func TestASignatureIsWhatOthersMake(t *testing.T) {
+	private, err := ParsePrivateKey([]byte(rfcPrivate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "juYKbLKgqzfDi4Y79tOPtN5ee0LT4CTP07pZEfiuVun4bJrk3xG6UdbajwF8EFDyYH19u6ZM8IJB2EcH80piBA=="
+	change(t, signed(t, someStatement(t), private), func(e *envelope) {
+		if e.Signatures[0].Sig != want {
+			t.Errorf("signed as %s, want %s", e.Signatures[0].Sig, want)
+		}
+	})
+}
+
 func TestAStatementThatWasSignedHolds(t *testing.T) {
 	private, public := key(t, 1)
 	_, other := key(t, 2)

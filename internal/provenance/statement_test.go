@@ -1,7 +1,9 @@
 package provenance
 
 import (
+	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +77,32 @@ func TestTheStatementIsInTotosAndSLSAs(t *testing.T) {
 }`
 	if string(got) != want {
 		t.Errorf("got %s", got)
+	}
+}
+
+// What the page shows is what is made.
+func TestTheDocumentedStatementIsOurs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/provenance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(page), "```json\n")
+	example, _, _ = strings.Cut(example, "```")
+	var got bytes.Buffer
+	if err := json.Compact(&got, []byte(example)); err != nil {
+		t.Fatal(err)
+	}
+	want, err := json.Marshal(someStatement(t))
+	if err != nil || got.String() != string(want) {
+		t.Errorf("the page has %s, want %s", got.String(), want)
+	}
+	for _, check := range []Check{CheckEnvelope, CheckPayloadType, CheckSignature, CheckStatement, CheckPredicate, CheckSubject} {
+		if !strings.Contains(string(page), "`"+string(check)+"`") {
+			t.Errorf("the page lacks the check of the %s", check)
+		}
+	}
+	if _, anchor, _ := strings.Cut(BuildType, "#"); anchor != "build-type-v1" || !strings.Contains(string(page), "### Build type v1\n") {
+		t.Errorf("%s leads nowhere", BuildType)
 	}
 }
 
