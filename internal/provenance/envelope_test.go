@@ -75,18 +75,24 @@ func TestWhatIsSignedIsWhatDSSESays(t *testing.T) {
 	if want := "DSSEv1 29 http://example.com/HelloWorld 11 hello world"; string(got) != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
-	number := func(text string) *big.Int { n, _ := new(big.Int).SetString(text, 10); return n }
-	public := ecdsa.PublicKey{
-		Curve: elliptic.P256(),
-		X:     number("46950820868899156662930047687818585632848591499744589407958293238635476079160"),
-		Y:     number("5640078356564379163099075877009565129882514886557779369047442380624545832820"),
+	point := []byte{4} // not compressed
+	for _, coordinate := range []string{
+		"46950820868899156662930047687818585632848591499744589407958293238635476079160",
+		"5640078356564379163099075877009565129882514886557779369047442380624545832820",
+	} {
+		n, _ := new(big.Int).SetString(coordinate, 10)
+		point = append(point, n.FillBytes(make([]byte, 32))...)
+	}
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		t.Fatal(err)
 	}
 	sig, err := decode64("A3JqsQGtVsJ2O2xqrI5IcnXip5GToJ3F+FnZ+O88SjtR6rDAajabZKciJTfUiHqJPcIAriEGAHTVeCUjW2JIZA==")
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(got)
-	if !ecdsa.Verify(&public, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {
+	if !ecdsa.Verify(public, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {
 		t.Error("the signature of the specification does not fit")
 	}
 	for body, want := range map[string]string{"": "DSSEv1 1 t 0 ", "\x00 \n": "DSSEv1 1 t 3 \x00 \n", "é": "DSSEv1 1 t 2 é"} {

@@ -150,7 +150,7 @@ func TestAKeyThatCannotBeUsedIsRefused(t *testing.T) {
 		"it is cut":           {func(file string) error { return os.Truncate(file, 20) }, "move it away"},
 		"it is empty":         {func(file string) error { return os.Truncate(file, 0) }, "move it away"},
 		"it is very large":    {func(file string) error { return os.Truncate(file, 1<<20) }, "more than 65536 bytes"},
-		"it is another thing": {func(file string) error { return replaceWithFolder(file) }, "is no file"},
+		"it is another thing": {replaceWithFolder, "is no file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
