@@ -59,7 +59,7 @@ type Builder struct {
 	Version map[string]string `json:"version,omitempty"`
 }
 
-// Metadata are the circumstances of a build; times are UTC.
+// Metadata are the circumstances of a build; times are UTC, to the second.
 type Metadata struct {
 	InvocationID string    `json:"invocationId,omitempty"`
 	StartedOn    time.Time `json:"startedOn,omitzero"`
@@ -147,8 +147,9 @@ func New(b Build) (Statement, error) {
 				ResolvedDependencies: []Resource{{URI: sourceURI(b.Repository, b.Ref), Digest: map[string]string{"gitCommit": b.Commit}}},
 			},
 			RunDetails: RunDetails{
-				Builder:  Builder{ID: b.Builder, Version: map[string]string{"skyisland": b.Version}},
-				Metadata: Metadata{InvocationID: b.Invocation, StartedOn: b.Started.UTC(), FinishedOn: b.Finished.UTC()},
+				Builder: Builder{ID: b.Builder, Version: map[string]string{"skyisland": b.Version}},
+				// in-toto writes times to the second.
+				Metadata: Metadata{InvocationID: b.Invocation, StartedOn: b.Started.UTC().Truncate(time.Second), FinishedOn: b.Finished.UTC().Truncate(time.Second)},
 			},
 		},
 	}, nil
