@@ -68,6 +68,7 @@ type App struct {
 	alarmSources map[string]*intake.AlarmSource
 	people       *identity.Directory
 	rules        *policy.Engine
+	attestations *attestations
 	page         *page.Page
 	desk         *desk.Desk
 	chats        chats
@@ -134,6 +135,9 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	if a.rules, err = policy.New(policyOptions(o.Config.Policy, a.log)); err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
+	if a.attestations, err = a.newAttestations(o); err != nil {
+		return err
+	}
 	a.desk = a.newDesk()
 	if a.chats, err = a.openChats(o.Config, a.desk); err != nil {
 		return err
@@ -149,7 +153,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	}
 	a.worker = worker.New(o.Temporal, worker.Activities{
 		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units(), Author: a.author},
-		Build:   &activities.Build{Repositories: repositories, Commands: commands{runner: runner, logs: a.path("logs")}, Artifacts: artifactStore{artifacts}, Dir: a.path("work")},
+		Build:   &activities.Build{Repositories: repositories, Commands: commands{runner: runner, logs: a.path("logs")}, Artifacts: artifactStore{artifacts}, Attester: a.attestations, Dir: a.path("work")},
 		Deploy:  &activities.Deploy{Runtime: deployer{a.runtime}, Gateways: a.fleet},
 		Checks:  &activities.Checks{Repositories: repositories, Prover: prover{}, Dir: a.path("work")},
 		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},
@@ -196,7 +200,8 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	}
 	a.api, err = api.New(api.Options{
 		Releases: audited{a.dispatch, desk.Audit{Releases: a.dispatch, Records: a.store}}, Records: records{a.store},
-		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick}, Writebacks: writebacks{a.store, a.happened},
+		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
+		Writebacks: writebacks{a.store, a.happened}, Artifacts: shelf{a.attestations},
 		Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
 	})
 	return err

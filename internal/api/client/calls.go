@@ -138,6 +138,22 @@ func (c *Client) Decisions(ctx context.Context, id release.ID) ([]api.Decision, 
 	return out.Decisions, err
 }
 
+// Artifacts is what a release is made of.
+func (c *Client) Artifacts(ctx context.Context, id release.ID) (api.ArtifactList, error) {
+	return ask[api.ArtifactList](ctx, c, http.MethodGet, releasePath(id)+"/artifacts", nil, nil)
+}
+
+// Statements are the newest statements of where an artifact comes from. Their envelopes are not checked.
+func (c *Client) Statements(ctx context.Context, artifact release.Digest) (api.StatementList, error) {
+	values := url.Values{"limit": {"100"}}
+	return ask[api.StatementList](ctx, c, http.MethodGet, v1+"/artifacts/"+url.PathEscape(string(artifact))+"/provenance", values, nil)
+}
+
+// SigningKeys are the public keys that the installation trusts, by its own word.
+func (c *Client) SigningKeys(ctx context.Context) (api.SigningKeyList, error) {
+	return ask[api.SigningKeyList](ctx, c, http.MethodGet, v1+"/provenance/keys", nil, nil)
+}
+
 // Lane is how a lane is.
 func (c *Client) Lane(ctx context.Context, lane release.Lane) (workflows.LaneState, error) {
 	return ask[workflows.LaneState](ctx, c, http.MethodGet, v1+"/lanes/"+lane.String(), nil, nil)
