@@ -84,7 +84,7 @@ type Backfill struct {
 // are compared.
 func NewBackfill(p Parts, router *Router, sent Deliveries) *Backfill {
 	return &Backfill{
-		sent: sent,
+		sent:         sent,
 		applications: p.Applications, repositories: p.Repositories, heads: p.Heads, inbox: p.Inbox, router: router, log: p.Log,
 		grace: backfillGrace, now: time.Now, untold: map[string]time.Time{},
 	}
