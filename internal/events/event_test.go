@@ -205,7 +205,9 @@ func TestEveryKindHasATypeOfItsOwn(t *testing.T) {
 }
 
 func TestFiltersChooseByTypeAndByWhatAnEventIsAbout(t *testing.T) {
-	of := func(id release.ID, kind release.EntryKind) events.Event { return events.Event{Type: events.TypeOf(id, kind), About: id} }
+	of := func(id release.ID, kind release.EntryKind) events.Event {
+		return events.Event{Type: events.TypeOf(id, kind), About: id}
+	}
 	step, alarm := of(three, release.EntryStep), of(release.ID{Lane: lane}, release.EntryAlarm)
 	tenant, all := of(release.ID{Lane: release.Lane{Tenant: "demo"}}, release.EntryFreeze), of(release.ID{}, release.EntryFreeze)
 	for _, test := range []struct {
