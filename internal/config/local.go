@@ -20,6 +20,7 @@ type Local struct {
 	DingTalk  DingTalk `yaml:"dingtalk"`
 	Feishu    Feishu   `yaml:"feishu"`
 	Alarms    []Alarm  `yaml:"alarms"`
+	Events    Events   `yaml:"events"`
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
@@ -47,7 +48,7 @@ func ReadLocal(file string) (Local, error) {
 	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
-		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents,
+		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, Events: c.Events,
 	}, nil
 }
 
@@ -55,5 +56,5 @@ func ReadLocal(file string) (Local, error) {
 func (l Local) Apply(c *Config) {
 	c.Tokens = append(c.Tokens, l.Tokens...)
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
-	c.Alertmanager, c.CloudEvents = l.Alertmanager, l.CloudEvents
+	c.Alertmanager, c.CloudEvents, c.Events = l.Alertmanager, l.CloudEvents, l.Events
 }
