@@ -92,7 +92,7 @@ func prune(t *testing.T, s *store.Store) {
 // follow reads what a feed has after a sequence until it has come to another.
 func follow(t *testing.T, feed *events.Feed, after, until int64) (out []events.Event) {
 	t.Helper()
-	giveUp := time.After(time.Minute)
+	giveUp := time.After(5 * time.Minute)
 	for after < until {
 		changed := feed.Changed()
 		batch, err := feed.After(t.Context(), after)
@@ -117,7 +117,7 @@ func follow(t *testing.T, feed *events.Feed, after, until int64) (out []events.E
 		select {
 		case <-changed:
 		case <-giveUp:
-			t.Errorf("nothing after %d for a minute", after)
+			t.Errorf("nothing after %d for minutes", after)
 			return out
 		}
 	}

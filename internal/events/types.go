@@ -9,14 +9,19 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
+// The types of what is about no release.
 const (
-	releaseType = "dev.skyisland.release."
-	version     = ".v1"
 	// TypeAlarm is an alarm that begins or is over, TypeFreeze a freeze that somebody declares or lifts.
 	TypeAlarm  = "dev.skyisland.alarm" + version
 	TypeFreeze = "dev.skyisland.freeze" + version
 	// TypeUnreadable is an entry that this program cannot read; its message says why.
 	TypeUnreadable = "dev.skyisland.unreadable" + version
+)
+
+// The type of what is about a release is its kind between these.
+const (
+	releaseType = "dev.skyisland.release."
+	version     = ".v1"
 )
 
 // TypeOf is the type of an event about a release, or a lane, or nothing in particular.

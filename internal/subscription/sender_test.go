@@ -189,7 +189,7 @@ func TestWhatASubscriberAnswersIsJudged(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.Close()
+			t.Cleanup(func() { _ = s.Close() })
 			c := newClock()
 			r := receive(t, c, func(w http.ResponseWriter, r *http.Request, n int) {
 				if n == 1 {
@@ -405,7 +405,7 @@ func TestAnAddressOfThisMachineIsNotAskedUnlessItMayBe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { _ = s.Close() })
 	c := newClock()
 	var may atomic.Bool
 	asked := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
