@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,7 +93,7 @@ func (p *program) showEvent(event client.StreamEvent) error {
 	if about == "" {
 		about = "everything"
 	}
-	_, err := io.WriteString(p.o.Stdout, fmt.Sprintf("%s  %d  %s  %s  %s\n", whole.Time.UTC().Format(shortTime), event.Sequence,
-		progress.Clean(about), progress.Clean(string(whole.Data.Kind)), progress.Clean(whole.Data.Message)))
+	_, err := fmt.Fprintf(p.o.Stdout, "%s  %d  %s  %s  %s\n", whole.Time.UTC().Format(shortTime), event.Sequence,
+		progress.Clean(about), progress.Clean(string(whole.Data.Kind)), progress.Clean(whole.Data.Message))
 	return err
 }

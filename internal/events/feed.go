@@ -96,11 +96,11 @@ func (f *Feed) look(ctx context.Context) (more bool, err error) {
 	if err != nil || last == end {
 		return false, err
 	}
-	if end < 0 {
-		// Nobody has followed yet; who wants what was before has it read.
+	if last < end || end < 0 {
+		// Nothing is known yet, or the database was put back; who wants what was before has it read.
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.start, f.end = last, last
+		f.last, f.start, f.end = nil, last, last
 		f.wake()
 		return false, nil
 	}

@@ -75,6 +75,9 @@ func (s *sender) announce(ctx context.Context) (more bool, err error) {
 		})
 	}
 	if batch.Reached > done {
+		if missing := batch.Reached - s.at - int64(len(batch.Events)); missing > 0 {
+			s.Log.WarnContext(ctx, "events were kept no longer when they could be sent", "subscriber", s.to.Name, "after", s.at, "missing", missing)
+		}
 		if err := s.Store.Announce(ctx, s.to.Name, batch.Reached, out); err != nil {
 			return false, err
 		}
