@@ -188,7 +188,8 @@ func (s *Store) EventSent(ctx context.Context, d events.Delivery, at time.Time) 
 		if _, err := exec(ctx, tx, `UPDATE subscriptions SET succeeded_at = ? WHERE name = ?`, micros(at), clean(d.Subscription)); err != nil {
 			return err
 		}
-		const sent = `UPDATE event_deliveries SET state = 'sent', ended_at = ?, claimed_until = 0, reason = '' WHERE id = ?`
+		// What was sent is never sent again, so its body is not kept for the month in which it is listed.
+		const sent = `UPDATE event_deliveries SET state = 'sent', ended_at = ?, claimed_until = 0, reason = '', body = '' WHERE id = ?`
 		_, err := exec(ctx, tx, sent, micros(at), clean(d.ID))
 		return err
 	})
