@@ -268,7 +268,7 @@ func TestAStreamThatIsCutAgainAndAgainTellsEachEventOnceAndInOrder(t *testing.T)
 		"postgres": func(t *testing.T) string { return storetest.Schema(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			const releases, each, cuts = 3, 400, 8
+			const releases, each, stages = 3, 400, 4
 			kept, err := store.Open(t.Context(), dsn(t))
 			if err != nil {
 				t.Fatal(err)
@@ -288,7 +288,13 @@ func TestAStreamThatIsCutAgainAndAgainTellsEachEventOnceAndInOrder(t *testing.T)
 			web := httptest.NewServer(server.Handler())
 			t.Cleanup(func() { server.Close(); web.Close() })
 
+			// The events are written in stages, each once the streams have been cut for another time: so none of them can
+			// have all events under way before it is cut.
 			var working, writing sync.WaitGroup
+			cut := make([]chan struct{}, stages)
+			for stage := range cut {
+				cut[stage] = make(chan struct{})
+			}
 			for number := 1; number <= releases; number++ {
 				writing.Go(func() {
 					for n := 1; n <= each; n++ {
@@ -298,6 +304,14 @@ func TestAStreamThatIsCutAgainAndAgainTellsEachEventOnceAndInOrder(t *testing.T)
 							t.Error(err)
 						}
 						feed.Kick()
+						if n%(each/stages) == 0 && n < each {
+							select {
+							case <-cut[n/(each/stages)]:
+							case <-time.After(time.Minute):
+								t.Error("the streams are not cut")
+								return
+							}
+						}
 					}
 				})
 			}
@@ -319,7 +333,9 @@ func TestAStreamThatIsCutAgainAndAgainTellsEachEventOnceAndInOrder(t *testing.T)
 								return
 							}
 							mu.Lock()
-							interrupted++
+							if interrupted++; interrupted < stages {
+								close(cut[interrupted])
+							}
 							mu.Unlock()
 							continue
 						}
@@ -330,7 +346,7 @@ func TestAStreamThatIsCutAgainAndAgainTellsEachEventOnceAndInOrder(t *testing.T)
 						if last = event.Sequence; last == releases*each {
 							return
 						}
-						if last%(releases*each/cuts) == 0 {
+						if last%(releases*each/stages) == 0 {
 							web.CloseClientConnections()
 						}
 					}
@@ -338,8 +354,8 @@ func TestAStreamThatIsCutAgainAndAgainTellsEachEventOnceAndInOrder(t *testing.T)
 			}
 			writing.Wait()
 			working.Wait()
-			if interrupted < cuts {
-				t.Errorf("the streams were cut %d times, want at least %d", interrupted, cuts)
+			if interrupted < stages-1 {
+				t.Errorf("the streams were cut %d times, want at least %d", interrupted, stages-1)
 			}
 		})
 	}
