@@ -22,6 +22,7 @@ type Local struct {
 	Alarms    []Alarm  `yaml:"alarms"`
 	// GitHub is who we are there; its secret replaces the one that is made.
 	GitHub GitHub `yaml:"github"`
+	Events Events `yaml:"events"`
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
@@ -49,7 +50,7 @@ func ReadLocal(file string) (Local, error) {
 	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
-		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, GitHub: c.GitHub,
+		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, GitHub: c.GitHub, Events: c.Events,
 	}, nil
 }
 
@@ -57,9 +58,9 @@ func ReadLocal(file string) (Local, error) {
 func (l Local) Apply(c *Config) {
 	c.Tokens = append(c.Tokens, l.Tokens...)
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
-	c.Alertmanager, c.CloudEvents = l.Alertmanager, l.CloudEvents
 	made := c.GitHub.Secret
 	if c.GitHub = l.GitHub; c.GitHub.Secret == "" {
 		c.GitHub.Secret = made
 	}
+	c.Alertmanager, c.CloudEvents, c.Events = l.Alertmanager, l.CloudEvents, l.Events
 }

@@ -47,6 +47,7 @@ var processModules = []string{"go.temporal.io/sdk", "go.temporal.io/api"}
 // Shared packages are neither pure nor providers: anything under internal may use them, and they stand on pure
 // packages like a provider does.
 var shared = map[string]string{
+	"internal/events":  "is what happens in the words of CloudEvents, for who keeps, sends or shows it",
 	"internal/yamldoc": "reads every YAML file that people write, with one kind of error",
 	"policies":         "is the embedded Rego, and no code",
 }
