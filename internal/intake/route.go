@@ -216,8 +216,8 @@ func (r *Router) submit(ctx context.Context, event Event, p push, requester rele
 			messages = append(messages, fmt.Sprintf("not released to lane %s: %s", lane, err))
 			continue
 		}
-		submission, err := r.submitter.Submit(ctx, release.Request{
-			Key:  environment + " " + p.happening(event.Delivery),
+		submission, err := r.ask(ctx, event, release.Request{
+			Key:  event.key(environment, p.happening(event.named())),
 			Lane: lane, Repository: application.Repository, Ref: p.Ref, Commit: p.After, Message: p.message(),
 			Requester: requester, At: event.ReceivedAt,
 			Concurrency: routes.Concurrency[environment], Problems: routes.Problems,
