@@ -56,6 +56,8 @@ type Options struct {
 	Freezes  Freezes
 	// Notifications are what people were told.
 	Notifications Notifications
+	// Inbox is what came from outside.
+	Inbox Inbox
 	// Tokens are who may use the API; nobody else may.
 	Tokens []Token
 	// People knows who holds a token; without it everybody is who their token says.
@@ -75,6 +77,7 @@ type Server struct {
 	logs          Logs
 	freezes       Freezes
 	notifications Notifications
+	inbox         Inbox
 	keys          []key
 	people        People
 	policies      Policies
@@ -89,8 +92,8 @@ type Server struct {
 // New is a server; mount its [Server.Handler]. It fails when something is missing or a token is
 // there twice.
 func New(o Options) (*Server, error) {
-	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil || o.Freezes == nil || o.Notifications == nil {
-		return nil, errors.New("api: releases, records, traffic, logs, freezes and notifications are all needed")
+	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil || o.Freezes == nil || o.Notifications == nil || o.Inbox == nil {
+		return nil, errors.New("api: releases, records, traffic, logs, freezes, notifications and inbox are all needed")
 	}
 	keys, err := newKeys(o.Tokens)
 	if err != nil {
@@ -101,7 +104,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs, freezes: o.Freezes, notifications: o.Notifications,
-		keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
+		inbox: o.Inbox, keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
 	}
 	s.watches = newWatches(s.status)
 	return s, nil
@@ -133,6 +136,10 @@ func (s *Server) Handler() http.Handler {
 	v1.HandleFunc("GET /api/v1/decisions", s.listAllDecisions)
 	v1.HandleFunc("GET /api/v1/deliveries", s.listDeliveries)
 	v1.HandleFunc("POST /api/v1/deliveries/{delivery}/retry", s.retryDelivery)
+	v1.HandleFunc("GET /api/v1/inbox", s.listEvents)
+	v1.HandleFunc("GET /api/v1/events/{event}", s.showEvent)
+	v1.HandleFunc("GET /api/v1/events/{event}/body", s.showEventBody)
+	v1.HandleFunc("POST /api/v1/events/{event}/replay", s.replayEvent)
 	v1.HandleFunc("GET /api/v1/traffic", s.showTraffic)
 	v1.HandleFunc("GET /api/v1/logs", s.showInstanceLogs)
 	v1.HandleFunc("/", s.unknownRoute)

@@ -181,7 +181,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	}
 	a.api, err = api.New(api.Options{
 		Releases: audited{a.dispatch, desk.Audit{Releases: a.dispatch, Records: a.store}}, Records: records{a.store},
-		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
+		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick}, Inbox: inboxView{a.store, a.router.Wake},
 		Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
 	})
 	return err
@@ -219,6 +219,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.runtime.Run(running) })
 	group.Go(func() error { return a.router.Run(running) })
 	group.Go(func() error { return a.reconcile(running) })
+	group.Go(func() error { a.retention().run(running); return nil })
 	group.Go(func() error { return a.rules.Run(running) })
 	// What happened last is told too: the router ends after the worker, which keeps what there is to tell.
 	telling, told := context.WithCancel(context.WithoutCancel(ctx))

@@ -53,6 +53,8 @@ type Config struct {
 	Feishu   Feishu   `yaml:"feishu"`
 	// Alarms are on what the gateways count.
 	Alarms []Alarm `yaml:"alarms"`
+	// Retention is how long events are kept.
+	Retention Retention `yaml:"retention"`
 }
 
 // Temporal says where the server is.
@@ -275,7 +277,7 @@ func (c Config) Check() error {
 	if len(c.Tokens) == 0 {
 		fault("tokens", "is empty: nobody could use the API")
 	}
-	return errors.Join(append(faults, c.checkTokens())...)
+	return errors.Join(append(faults, c.checkTokens(), c.Retention.check())...)
 }
 
 // shortestToken is the least length of what lets somebody in.

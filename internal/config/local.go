@@ -23,6 +23,8 @@ type Local struct {
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
+
+	Retention Retention `yaml:"retention"`
 }
 
 // ReadLocal reads such a file. Its error names every fault with its path.
@@ -42,12 +44,12 @@ func ReadLocal(file string) (Local, error) {
 	if c.Directory != "" && !filepath.IsAbs(c.Directory) {
 		c.Directory = filepath.Join(dir, c.Directory)
 	}
-	if err := errors.Join(c.reveal(dir), c.checkTokens()); err != nil {
+	if err := errors.Join(c.reveal(dir), c.checkTokens(), c.Retention.check()); err != nil {
 		return Local{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
-		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents,
+		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, Retention: c.Retention,
 	}, nil
 }
 
@@ -55,5 +57,5 @@ func ReadLocal(file string) (Local, error) {
 func (l Local) Apply(c *Config) {
 	c.Tokens = append(c.Tokens, l.Tokens...)
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
-	c.Alertmanager, c.CloudEvents = l.Alertmanager, l.CloudEvents
+	c.Alertmanager, c.CloudEvents, c.Retention = l.Alertmanager, l.CloudEvents, l.Retention
 }

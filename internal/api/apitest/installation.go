@@ -49,6 +49,10 @@ type Installation struct {
 	policies     api.Policies
 	freezes      []release.Freeze
 	deliveries   []api.Delivery
+	events       []api.Event
+	bodies       map[int64]string
+	requests     map[string]int64
+	replayed     func(api.Event) (outcome, message string, releases []string)
 	away         error
 	broken       error
 	asked        int
@@ -59,6 +63,7 @@ type Installation struct {
 // New is an installation without anything.
 func New() *Installation {
 	return &Installation{
+		bodies: map[int64]string{}, requests: map[string]int64{},
 		statuses: map[release.ID]release.Status{}, entries: map[release.ID][]release.Entry{},
 		decisions: map[release.ID][]api.Decision{}, lanes: map[release.Lane]workflows.LaneState{},
 		instances: map[string]string{}, builds: map[string]string{}, follow: make(chan string),
@@ -68,7 +73,7 @@ func New() *Installation {
 // Server is the API before the installation.
 func (i *Installation) Server(info api.Info) (*api.Server, error) {
 	return api.New(api.Options{
-		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Info: info, People: i.people, Policies: i.policies,
+		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Inbox: i, Info: info, People: i.people, Policies: i.policies,
 		Tokens: []api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},
