@@ -45,12 +45,7 @@ func onEachWorld(t *testing.T, test func(t *testing.T, w *world)) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = w.store.Close() })
-			err = w.store.SaveApplication(t.Context(), release.Application{
-				Tenant: "acme", Name: "checkout", Repository: "https://git.example/" + faultRepo + ".git", Branches: map[string][]string{"main": {"production"}},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			register(t, w.store)
 			test(t, w)
 		})
 	}

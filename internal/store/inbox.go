@@ -101,7 +101,7 @@ func (s *Store) Accept(ctx context.Context, event Event) (int64, bool, error) {
 		if id, err = b.number(ctx); err != nil {
 			return nil, err
 		}
-		n, err := insertEvent(ctx, b.Tx, id, event)
+		n, err := insertEvent(ctx, b, id, event)
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +120,7 @@ func (s *Store) Accept(ctx context.Context, event Event) (int64, bool, error) {
 }
 
 // insertEvent stores an event under a number, unless its source has had the delivery before.
-func insertEvent(ctx context.Context, tx *sqlx.Tx, id int64, event Event) (int64, error) {
+func insertEvent(ctx context.Context, b *batch, id int64, event Event) (int64, error) {
 	const insert = `
 		INSERT INTO inbox (id, source, delivery, kind, body, body_size, received_at, attempts, due_at, postponed)
 		VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, '')
@@ -128,7 +128,7 @@ func insertEvent(ctx context.Context, tx *sqlx.Tx, id int64, event Event) (int64
 	received := micros(event.ReceivedAt)
 	// A body of nil is the same as an empty one.
 	body := append([]byte{}, event.Body...)
-	return exec(ctx, tx, insert, id, event.Source, event.Delivery, event.Kind, body, len(body), received, received)
+	return b.exec(ctx, insert, id, event.Source, event.Delivery, event.Kind, body, len(body), received, received)
 }
 
 // Pending are the events without an outcome that are due at now, oldest first: at most limit, and
@@ -187,7 +187,7 @@ func (s *Store) Postpone(ctx context.Context, id int64, why string, until time.T
 		const update = `
 			UPDATE inbox SET attempts = attempts + 1, due_at = ?, postponed = ?
 			WHERE id = ? AND outcome IS NULL`
-		n, err := exec(ctx, b.Tx, update, micros(until), clean(why), id)
+		n, err := b.exec(ctx, update, micros(until), clean(why), id)
 		if err != nil || n > 0 {
 			return nil, err
 		}
@@ -215,7 +215,7 @@ func (s *Store) Settle(ctx context.Context, id int64, out Outcome, at time.Time)
 		const update = `
 			UPDATE inbox SET outcome = ?, message = ?, releases = ?, settled_at = ?
 			WHERE id = ? AND outcome IS NULL`
-		n, err := exec(ctx, b.Tx, update, string(out.Kind), clean(out.Message), releases, micros(at), id)
+		n, err := b.exec(ctx, update, string(out.Kind), clean(out.Message), releases, micros(at), id)
 		if err != nil || n > 0 {
 			return nil, err
 		}

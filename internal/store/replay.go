@@ -57,7 +57,7 @@ func (s *Store) Replay(ctx context.Context, id int64, order Replay, at time.Time
 			}
 		}
 		event.ReceivedAt, event.Again = at, order.Again
-		if err := s.insertReplay(ctx, tx, replay, first, event, order); err != nil {
+		if err := s.insertReplay(ctx, b, replay, first, event, order); err != nil {
 			return err
 		}
 		b.take()
@@ -94,7 +94,7 @@ func replayable(ctx context.Context, tx *sqlx.Tx, id int64) (first int64, event 
 	return first, event, nil
 }
 
-func (s *Store) insertReplay(ctx context.Context, tx *sqlx.Tx, number, first int64, event Event, order Replay) error {
+func (s *Store) insertReplay(ctx context.Context, b *batch, number, first int64, event Event, order Replay) error {
 	var family struct {
 		Pending sql.NullInt64 `db:"pending"`
 		Replays int           `db:"replays"`
@@ -103,7 +103,7 @@ func (s *Store) insertReplay(ctx context.Context, tx *sqlx.Tx, number, first int
 		SELECT MIN(CASE WHEN outcome IS NULL THEN id END) AS pending, COUNT(replay_of) AS replays
 		FROM inbox
 		WHERE id = ? OR replay_of = ?`
-	if err := tx.GetContext(ctx, &family, tx.Rebind(query), first, first); err != nil {
+	if err := b.GetContext(ctx, &family, b.Rebind(query), first, first); err != nil {
 		return err
 	}
 	if family.Pending.Valid {
@@ -111,7 +111,7 @@ func (s *Store) insertReplay(ctx context.Context, tx *sqlx.Tx, number, first int
 	}
 	if order.Again {
 		// Without a release there is none to have again: it is asked for under its first name, as it would have been.
-		had, err := released(ctx, tx, first)
+		had, err := released(ctx, b.Tx, first)
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (s *Store) insertReplay(ctx context.Context, tx *sqlx.Tx, number, first int
 	}
 	for n := family.Replays + 1; n <= family.Replays+mostNames; n++ {
 		event.Delivery = fmt.Sprintf("replay-%d-of-%d", n, first)
-		added, err := insertEvent(ctx, tx, number, event)
+		added, err := insertEvent(ctx, b, number, event)
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (s *Store) insertReplay(ctx context.Context, tx *sqlx.Tx, number, first int
 		if event.Again {
 			again = 1
 		}
-		_, err = exec(ctx, tx, mark, first, again, by, request, number)
+		_, err = b.exec(ctx, mark, first, again, by, request, number)
 		return err
 	}
 	return fmt.Errorf("there is no name left for a replay of event %d", first)

@@ -52,6 +52,30 @@ type batch struct {
 
 	// last is the last number given to an event, stored the one that is stored; 0 before the first is given.
 	last, stored int64
+	// prepared are statements by their text; nil where the driver keeps them by itself.
+	prepared map[string]*sqlx.Stmt
+}
+
+// exec runs a statement written with question marks, and gives the number of rows it changed. One that is run for many
+// changes is prepared once.
+func (b *batch) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if b.prepared == nil {
+		return exec(ctx, b.Tx, query, args...)
+	}
+	statement := b.prepared[query]
+	if statement == nil {
+		var err error
+		// It is closed with the transaction.
+		if statement, err = b.PreparexContext(ctx, b.Rebind(query)); err != nil {
+			return 0, err
+		}
+		b.prepared[query] = statement
+	}
+	result, err := statement.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 // together makes a change in a transaction with others that come at the same time. It returns when the change is stored,
@@ -155,6 +179,9 @@ func (s *Store) transact(ctx context.Context, changes []*joint) error {
 	// After a commit this does nothing.
 	defer tx.Rollback()
 	b := &batch{Tx: tx}
+	if s.read != s.write && len(changes) > 1 {
+		b.prepared = map[string]*sqlx.Stmt{}
+	}
 	for _, j := range changes {
 		if j.said, err = j.do(ctx, b); err != nil {
 			return err
