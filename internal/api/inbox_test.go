@@ -106,7 +106,7 @@ func TestWhatIsWrongWithAQuestionAboutEventsIsSaid(t *testing.T) {
 		{"POST", "/api/v1/events/99/replay", "", 404, "there is no event 99"},
 		{"POST", "/api/v1/events/x/replay", "", 400, "is not the number of an event"},
 		{"POST", "/api/v1/events/1/replay", `{"request":"two words"}`, 400, "want at most 128 printable ASCII characters"},
-		{"POST", "/api/v1/events/1/replay", `{"agian":true}`, 400, "agian"},
+		{"POST", "/api/v1/events/1/replay", `{"once":true}`, 400, "once"},
 	} {
 		got := ask(t, apitest.Operator, test.method, server+test.path, test.body)
 		if got.status != test.status || !strings.Contains(got.body, test.want) {

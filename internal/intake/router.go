@@ -19,7 +19,7 @@ const (
 	// lookEvery is how often the inbox is looked at without being woken. After a look that read many events, most of which
 	// somebody is working on, it is left alone for lookPause: what comes close together is seen together.
 	lookEvery = time.Second
-	lookPause = 25 * time.Millisecond
+	lookPause = 100 * time.Millisecond
 	// tryLimit is how long one try of an event may take: the fetch of a repository is the longest
 	// part. Without it, an event that hangs would never be postponed.
 	tryLimit = time.Minute

@@ -87,57 +87,13 @@ func (e Event) check() error {
 	return nil
 }
 
-// Accept stores an event once, and says whether it was there already; the ID is that of the stored
-// one then, whatever the body. An event that exceeds the bounds of its fields is an error.
-func (s *Store) Accept(ctx context.Context, event Event) (int64, bool, error) {
-	if err := event.check(); err != nil {
-		return 0, false, fmt.Errorf("accept event: %w", err)
-	}
-	// Nobody reads these before the change is made: when ctx ends first, they are not returned.
-	var id int64
-	var duplicate bool
-	err := s.together(ctx, 0, len(event.Body), func(ctx context.Context, b *batch) (_, err error) {
-		duplicate = false
-		if id, err = b.number(ctx); err != nil {
-			return nil, err
-		}
-		n, err := insertEvent(ctx, b, id, event)
-		if err != nil {
-			return nil, err
-		}
-		if n > 0 {
-			b.take()
-			return nil, nil
-		}
-		duplicate = true
-		const find = `SELECT id FROM inbox WHERE source = ? AND delivery = ?`
-		return nil, b.GetContext(ctx, &id, b.Rebind(find), event.Source, event.Delivery)
-	})
-	if err != nil {
-		return 0, false, fmt.Errorf("accept event %s of %s: %w", event.Delivery, event.Source, err)
-	}
-	return id, duplicate, nil
-}
-
-// insertEvent stores an event under a number, unless its source has had the delivery before.
-func insertEvent(ctx context.Context, b *batch, id int64, event Event) (int64, error) {
-	const insert = `
-		INSERT INTO inbox (id, source, delivery, kind, body, body_size, received_at, attempts, due_at, postponed)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, '')
-		ON CONFLICT (source, delivery) DO NOTHING`
-	received := micros(event.ReceivedAt)
-	// A body of nil is the same as an empty one.
-	body := append([]byte{}, event.Body...)
-	return b.exec(ctx, insert, id, event.Source, event.Delivery, event.Kind, body, len(body), received, received)
-}
-
 // Pending are the events without an outcome that are due at now, oldest first: at most limit, and
 // fewer when their bodies together exceed 64 MiB.
 func (s *Store) Pending(ctx context.Context, now time.Time, limit int) ([]Event, error) {
 	const query = `
-		SELECT e.id, e.source, e.delivery, e.kind, e.body, e.received_at, e.replay_of, e.again, f.delivery
+		SELECT e.id, e.source, e.delivery, e.kind, e.body, e.received_at, e.replay_of, e.again,
+			(SELECT f.delivery FROM inbox f WHERE f.id = e.replay_of)
 		FROM inbox e
-		LEFT JOIN inbox f ON f.id = e.replay_of
 		WHERE e.outcome IS NULL AND e.due_at <= ?
 		ORDER BY e.id
 		LIMIT ?`
@@ -183,7 +139,7 @@ func scanPending(rows *sql.Rows) (Event, error) {
 // Postpone leaves a pending event for later, says why, and counts the attempt. It changes nothing for
 // an event that has its outcome. An event nobody stored is [release.ErrNotFound].
 func (s *Store) Postpone(ctx context.Context, id int64, why string, until time.Time) error {
-	err := s.together(ctx, id, 0, func(ctx context.Context, b *batch) (said, err error) {
+	err := s.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
 		const update = `
 			UPDATE inbox SET attempts = attempts + 1, due_at = ?, postponed = ?
 			WHERE id = ? AND outcome IS NULL`
@@ -193,7 +149,7 @@ func (s *Store) Postpone(ctx context.Context, id int64, why string, until time.T
 		}
 		_, _, err = outcome(ctx, b.Tx, id)
 		return apart(err)
-	})
+	}})
 	if err != nil {
 		return fmt.Errorf("postpone event %d: %w", id, err)
 	}
@@ -211,7 +167,7 @@ func (s *Store) Settle(ctx context.Context, id int64, out Outcome, at time.Time)
 	if err != nil {
 		return fmt.Errorf("settle event %d: %w", id, err)
 	}
-	err = s.together(ctx, id, 0, func(ctx context.Context, b *batch) (said, err error) {
+	err = s.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
 		const update = `
 			UPDATE inbox SET outcome = ?, message = ?, releases = ?, settled_at = ?
 			WHERE id = ? AND outcome IS NULL`
@@ -224,7 +180,7 @@ func (s *Store) Settle(ctx context.Context, id int64, out Outcome, at time.Time)
 			return fmt.Errorf("it is %s already: %w", was.Kind, release.ErrConflict), nil
 		}
 		return apart(err)
-	})
+	}})
 	if err != nil {
 		return fmt.Errorf("settle event %d as %s: %w", id, out.Kind, err)
 	}

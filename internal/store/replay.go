@@ -60,7 +60,7 @@ func (s *Store) Replay(ctx context.Context, id int64, order Replay, at time.Time
 		if err := s.insertReplay(ctx, b, replay, first, event, order); err != nil {
 			return err
 		}
-		b.take()
+		b.take(1)
 		return b.keepNumber(ctx)
 	})
 	if err != nil {
@@ -123,7 +123,7 @@ func (s *Store) insertReplay(ctx context.Context, b *batch, number, first int64,
 	}
 	for n := family.Replays + 1; n <= family.Replays+mostNames; n++ {
 		event.Delivery = fmt.Sprintf("replay-%d-of-%d", n, first)
-		added, err := insertEvent(ctx, b, number, event)
+		added, err := b.insert(ctx, number, event)
 		if err != nil {
 			return err
 		}

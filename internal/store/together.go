@@ -44,6 +44,8 @@ type joint struct {
 	do   func(ctx context.Context, b *batch) (said, err error)
 	said error
 	done chan error
+	// accepts is the event that it stores, where it does nothing else: such changes are made by one statement.
+	accepts *acceptance
 }
 
 // batch is a transaction of several changes.
@@ -80,11 +82,11 @@ func (b *batch) exec(ctx context.Context, query string, args ...any) (int64, err
 
 // together makes a change in a transaction with others that come at the same time. It returns when the change is stored,
 // or has failed, which fails no other; or when ctx ends, and then the change may be stored or not.
-func (s *Store) together(ctx context.Context, event int64, size int, do func(context.Context, *batch) (said, err error)) error {
+func (s *Store) together(ctx context.Context, j *joint) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &joint{ctx: ctx, event: event, size: size, do: do, done: make(chan error, 1)}
+	j.ctx, j.done = ctx, make(chan error, 1)
 	s.queue.mu.Lock()
 	s.queue.waiting = append(s.queue.waiting, j)
 	begin := !s.queue.working
@@ -140,13 +142,16 @@ func (q *queue) take() []*joint {
 // commit stores changes together, or each by itself when one of them fails the others.
 func (s *Store) commit(ctx context.Context, changes []*joint) {
 	slices.SortStableFunc(changes, func(a, b *joint) int { return int(min(max(a.event-b.event, -1), 1)) })
-	err := s.transact(ctx, changes)
+	err := s.transact(ctx, changes, true)
+	if errors.Is(err, errKnown) {
+		err = s.transact(ctx, changes, false)
+	}
 	if err == nil || len(changes) == 1 || errors.Is(err, errNotBegun) {
 		answer(changes, err)
 		return
 	}
 	for i, j := range changes {
-		err := s.transact(ctx, []*joint{j})
+		err := s.transact(ctx, []*joint{j}, false)
 		if errors.Is(err, errNotBegun) {
 			answer(changes[i:], err)
 			return
@@ -165,7 +170,8 @@ func answer(changes []*joint, err error) {
 	}
 }
 
-func (s *Store) transact(ctx context.Context, changes []*joint) error {
+// transact makes changes in one transaction; all events that are accepted at once, if that is wanted.
+func (s *Store) transact(ctx context.Context, changes []*joint, atOnce bool) error {
 	ctx, cancel := context.WithTimeout(ctx, togetherFor)
 	defer cancel()
 	if len(changes) == 1 {
@@ -181,6 +187,11 @@ func (s *Store) transact(ctx context.Context, changes []*joint) error {
 	b := &batch{Tx: tx}
 	if s.read != s.write && len(changes) > 1 {
 		b.prepared = map[string]*sqlx.Stmt{}
+	}
+	if atOnce {
+		if changes, err = b.acceptAll(ctx, changes); err != nil {
+			return err
+		}
 	}
 	for _, j := range changes {
 		if j.said, err = j.do(ctx, b); err != nil {
@@ -210,7 +221,7 @@ func (b *batch) number(ctx context.Context) (int64, error) {
 	return b.last + 1, nil
 }
 
-func (b *batch) take() { b.last++ }
+func (b *batch) take(n int) { b.last += int64(n) }
 
 // keepNumber stores the last number that was given.
 func (b *batch) keepNumber(ctx context.Context) error {

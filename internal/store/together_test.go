@@ -28,11 +28,11 @@ func behind(t *testing.T, s *Store, changes ...func()) {
 	begun, let := make(chan struct{}), make(chan struct{})
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		err := s.together(t.Context(), 0, 0, func(context.Context, *batch) (error, error) {
+		err := s.together(t.Context(), &joint{do: func(context.Context, *batch) (error, error) {
 			close(begun)
 			<-let
 			return nil, nil
-		})
+		}})
 		if err != nil {
 			t.Error(err)
 		}
@@ -98,7 +98,7 @@ func TestAChangeThatFailsFailsNoOther(t *testing.T) {
 		behind(t, s,
 			accept("before"),
 			func() {
-				if err := s.together(t.Context(), 0, 0, fails); err == nil {
+				if err := s.together(t.Context(), &joint{do: fails}); err == nil {
 					t.Error("what the database refuses is no error")
 				}
 			},

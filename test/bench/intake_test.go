@@ -1,13 +1,11 @@
 package bench_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,12 +26,8 @@ const (
 	intakeSecret = "the secret of the benchmark's webhook"
 	// intakeBar is how long a delivery may take to be acknowledged at the most of a hundredth.
 	intakeBar = 50 * time.Millisecond
-	// pushBytes is about how large a push event of GitHub is.
-	pushBytes = 8 << 10
 	// pushRepositories is how many repositories are pushed to.
 	pushRepositories = 500
-	// intakeSpare is how many connections stay open for the next delivery.
-	intakeSpare = 512
 )
 
 // benchIntake measures signed pushes that come at their times, whatever becomes of those before: from when each was due
@@ -87,28 +81,20 @@ func benchIntakeOn(b *testing.B, r *report, name, dsn string) {
 func deliverAtRate(b *testing.B, addr string, count, rate int) (took []time.Duration, failed []error) {
 	b.Helper()
 	pushes := signedPushes()
-	sender := &http.Client{Timeout: clientPatience, Transport: &http.Transport{MaxIdleConnsPerHost: intakeSpare, DisableCompression: true}}
-	defer sender.CloseIdleConnections()
+	idle := &idleCallers{addr: addr}
+	defer idle.close()
 	send := func(n int) error {
 		push := pushes[n%len(pushes)]
-		request, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "http://"+addr, bytes.NewReader(push.body))
-		if err != nil {
-			return err
+		c := idle.take()
+		defer idle.give(c)
+		c.request = fmt.Appendf(c.request[:0], "POST /webhooks/github HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nX-GitHub-Event: push\r\n"+
+			"X-GitHub-Delivery: bench-%d\r\nX-Hub-Signature-256: %s\r\nContent-Length: %d\r\n\r\n", addr, n, push.signature, len(push.body))
+		c.request = append(c.request, push.body...)
+		got := c.ask()
+		if got.err == nil && got.status != http.StatusAccepted {
+			return fmt.Errorf("status %d", got.status)
 		}
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("X-GitHub-Event", "push")
-		request.Header.Set("X-GitHub-Delivery", fmt.Sprintf("bench-%d", n))
-		request.Header.Set("X-Hub-Signature-256", push.signature)
-		response, err := sender.Do(request)
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		_, err = io.Copy(io.Discard, response.Body)
-		if err == nil && response.StatusCode != http.StatusAccepted {
-			err = fmt.Errorf("status %d", response.StatusCode)
-		}
-		return err
+		return got.err
 	}
 	var (
 		wait  sync.WaitGroup
@@ -136,6 +122,32 @@ func deliverAtRate(b *testing.B, addr string, count, rate int) (took []time.Dura
 	return took, failed
 }
 
+// idleCallers are the connections that nobody waits for: the one that was used last is used next.
+type idleCallers struct {
+	addr string
+	mu   sync.Mutex
+	idle []*caller
+}
+
+func (i *idleCallers) take() *caller {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if n := len(i.idle); n > 0 {
+		c := i.idle[n-1]
+		i.idle = i.idle[:n-1]
+		return c
+	}
+	return &caller{addr: i.addr}
+}
+
+func (i *idleCallers) give(c *caller) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.idle = append(i.idle, c)
+}
+
+func (i *idleCallers) close() { closeAll(i.idle) }
+
 // signedPush is the body of a push and its signature.
 type signedPush struct {
 	body      []byte
@@ -146,13 +158,31 @@ type signedPush struct {
 func signedPushes() []signedPush {
 	out := make([]signedPush, pushRepositories)
 	for n := range out {
-		body := fmt.Appendf(nil, `{"ref":"refs/heads/main","before":%q,"after":%q,"repository":{"full_name":"bench/unknown-%d"},"head_commit":{"message":%q}}`,
-			strings.Repeat("a", 40), strings.Repeat("b", 40), n, strings.Repeat("what was changed ", pushBytes/17))
+		body := pushBody(fmt.Sprintf("bench/unknown-%d", n))
 		sum := hmac.New(sha256.New, []byte(intakeSecret))
 		_, _ = sum.Write(body)
 		out[n] = signedPush{body, "sha256=" + hex.EncodeToString(sum.Sum(nil))}
 	}
 	return out
+}
+
+// pushBody is a push event with as many fields as GitHub's: addresses of the repository and of its owner, and commits with
+// their files.
+func pushBody(repository string) []byte {
+	head := strings.Repeat("b", 40)
+	var links, commits strings.Builder
+	for n := range 60 {
+		fmt.Fprintf(&links, `,"link_%d_url":"https://api.github.com/repos/%s/things%d{/sha}"`, n, repository, n)
+	}
+	for n := range 5 {
+		fmt.Fprintf(&commits, `{"id":"%040d","tree_id":%q,"distinct":true,"message":"Change number %d of what is served\n\nAnd say why.","timestamp":"2026-11-28T01:02:03+01:00",`+
+			`"url":"https://github.com/%s/commit/%s","author":{"name":"Ada","email":"ada@example.com","username":"ada"},`+
+			`"committer":{"name":"Ada","email":"ada@example.com","username":"ada"},"added":[],"removed":[],"modified":["internal/served/what.go","internal/served/what_test.go"]},`,
+			n, head, n, repository, head)
+	}
+	return fmt.Appendf(nil, `{"ref":"refs/heads/main","before":"%040d","after":%q,"repository":{"id":1,"full_name":%q%s,"pushed_at":1764291723},"pusher":{"name":"ada"},`+
+		`"sender":{"login":"ada"},"created":false,"deleted":false,"forced":false,"commits":[%s],"head_commit":{"id":%q,"message":"Change what is served"}}`,
+		1, head, repository, links.String(), strings.TrimSuffix(commits.String(), ","), head)
 }
 
 // serveIntake is the webhook with its store and its router. Nobody registered the repository, so that the router refuses
