@@ -52,7 +52,7 @@ build: ## build bin/skyisland and bin/skyisland-standalone
 	go build -trimpath -buildvcs=$(STAMP) -o bin/ ./cmd/...
 
 ##@ Work on it
-test: ## run all tests; where there is a C compiler, first a pass with the race detector
+test: ## run all tests, on PostgreSQL too where SKYISLAND_TEST_POSTGRES names one; where there is a C compiler, first a pass with the race detector
 	@failed=0; .ci/test-race '$(RACE)' '$(TEST_TIMEOUT)' || failed=1; \
 	echo 'go test -timeout $(TEST_TIMEOUT) (all but test/)'; \
 	go test -timeout $(TEST_TIMEOUT) $$(go list ./... | grep -v '/test/') || failed=1; \

@@ -62,6 +62,8 @@ type Options struct {
 	// Events are what happens, Subscriptions who is sent it.
 	Events        Happenings
 	Subscriptions Subscriptions
+	// Inbox is what came from outside.
+	Inbox Inbox
 	// Tokens are who may use the API; nobody else may.
 	Tokens []Token
 	// People knows who holds a token; without it everybody is who their token says.
@@ -86,6 +88,7 @@ type Server struct {
 	writebacks    Writebacks
 	events        Happenings
 	subscriptions Subscriptions
+	inbox         Inbox
 	keys          []key
 	people        People
 	policies      Policies
@@ -103,8 +106,8 @@ type Server struct {
 // New is a server; mount its [Server.Handler]. It fails when something is missing or a token is
 // there twice.
 func New(o Options) (*Server, error) {
-	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil || o.Freezes == nil || o.Notifications == nil {
-		return nil, errors.New("api: releases, records, traffic, logs, freezes and notifications are all needed")
+	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil || o.Freezes == nil || o.Notifications == nil || o.Inbox == nil {
+		return nil, errors.New("api: releases, records, traffic, logs, freezes, notifications and inbox are all needed")
 	}
 	if o.Events == nil || o.Subscriptions == nil {
 		return nil, errors.New("api: events and subscriptions are needed too")
@@ -119,7 +122,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs, freezes: o.Freezes, notifications: o.Notifications,
 		writebacks: o.Writebacks, events: o.Events, subscriptions: o.Subscriptions,
-		keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
+		inbox: o.Inbox, keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
 	}
 	s.artifacts = o.Artifacts
 	s.watches = newWatches(s.status)
@@ -162,6 +165,10 @@ func (s *Server) Handler() http.Handler {
 	v1.HandleFunc("GET /api/v1/subscriptions", s.listSubscriptions)
 	v1.HandleFunc("GET /api/v1/subscriptions/{subscription}/deliveries", s.listEventDeliveries)
 	v1.HandleFunc("POST /api/v1/subscriptions/{subscription}/deliveries/{delivery}/retry", s.retryEventDelivery)
+	v1.HandleFunc("GET /api/v1/inbox", s.listEvents)
+	v1.HandleFunc("GET /api/v1/inbox/{event}", s.showEvent)
+	v1.HandleFunc("GET /api/v1/inbox/{event}/body", s.showEventBody)
+	v1.HandleFunc("POST /api/v1/inbox/{event}/replay", s.replayEvent)
 	v1.HandleFunc("GET /api/v1/traffic", s.showTraffic)
 	v1.HandleFunc("GET /api/v1/logs", s.showInstanceLogs)
 	v1.HandleFunc("/", s.unknownRoute)

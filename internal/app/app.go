@@ -210,6 +210,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
 		Writebacks: writebacks{a.store, a.kickAll}, Artifacts: shelf{a.attestations},
 		Events: a.feed, Subscriptions: subscriptions{a.store, a.subscribers.Subscribers, a.subscribers.Kick},
+		Inbox:  inboxView{a.store, a.router.Wake},
 		Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
 	})
 	return err
@@ -249,6 +250,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.promotions.Run(running) })
 	group.Go(func() error { return a.backfill.Run(running) })
 	group.Go(func() error { return a.reconcile(running) })
+	group.Go(func() error { a.retention().run(running); return nil })
 	group.Go(func() error { return a.rules.Run(running) })
 	// What happened last is told too: the router ends after the worker, which keeps what there is to tell.
 	telling, told := context.WithCancel(context.WithoutCancel(ctx))

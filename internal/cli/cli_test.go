@@ -76,6 +76,7 @@ func installation() *apitest.Installation {
 	i.Put(status(id("shop", "production", 1), release.Completed, 20))
 	i.Put(status(id("shop", "staging", 12), release.Ramping, 30))
 	i.SetLog("web", "listening on 20001\nready\n")
+	receive(i)
 	i.SetBuildLog(id("hello", "production", 3), "web", api.TestLog, "--- FAIL: TestHello\n")
 	i.SetGateways(
 		api.Gateway{Unit: "a", Name: "a-1", Address: "http://127.0.0.1:7791", Digest: "x", Routes: []api.Route{{
@@ -225,6 +226,21 @@ func TestExitCodes(t *testing.T) {
 		"application add demo/hello --repository -x":       cli.ExitError,
 		"validate missing.yaml":                            cli.ExitError,
 		"doctor":                                           cli.ExitError,
+		"events list --outcome lost":                       cli.ExitError,
+		"events list --outcome refused --pending":          cli.ExitError,
+		"events list --limit 0":                            cli.ExitUsage,
+		"events list --since yesterday":                    cli.ExitUsage,
+		"events list --before x":                           cli.ExitError,
+		"events show one":                                  cli.ExitUsage,
+		"events show 99":                                   cli.ExitNotFound,
+		"events show 99 --body":                            cli.ExitNotFound,
+		"events show 4 --body":                             cli.ExitNotFollowed,
+		"events replay 0":                                  cli.ExitUsage,
+		"events replay 99":                                 cli.ExitNotFound,
+		"events replay 4":                                  cli.ExitNotFollowed,
+		"events replay 3":                                  cli.ExitNotFollowed,
+		"events replay 1 --wait 20ms":                      cli.ExitError,
+		"events replay 1 --request ä":                      cli.ExitError,
 		"version":                                          cli.ExitOK,
 	} {
 		t.Run(line, func(t *testing.T) {

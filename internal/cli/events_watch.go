@@ -13,11 +13,6 @@ import (
 	"github.com/skyisland/skyisland/internal/events"
 )
 
-// events is what happened and what came in.
-func (p *program) events() *cobra.Command {
-	return group(&cobra.Command{Use: "events", Short: "Follow what happens to releases"}, p.eventsWatch())
-}
-
 // eventsWatch follows the stream of events.
 func (p *program) eventsWatch() *cobra.Command {
 	var query client.StreamQuery

@@ -57,6 +57,8 @@ type Config struct {
 	Alarms []Alarm `yaml:"alarms"`
 	// Events are sent to whoever subscribes.
 	Events Events `yaml:"events"`
+	// Retention is how long events are kept.
+	Retention Retention `yaml:"retention"`
 }
 
 // Temporal says where the server is.
@@ -284,7 +286,7 @@ func (c Config) Check() error {
 	if len(c.Tokens) == 0 {
 		fault("tokens", "is empty: nobody could use the API")
 	}
-	return errors.Join(append(faults, c.checkTokens(), c.GitHub.check())...)
+	return errors.Join(append(faults, c.checkTokens(), c.GitHub.check(), c.Retention.check())...)
 }
 
 // shortestToken is the least length of what lets somebody in.

@@ -26,6 +26,8 @@ type Local struct {
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
+
+	Retention Retention `yaml:"retention"`
 }
 
 // ReadLocal reads such a file. Its error names every fault with its path.
@@ -45,12 +47,12 @@ func ReadLocal(file string) (Local, error) {
 	if c.Directory != "" && !filepath.IsAbs(c.Directory) {
 		c.Directory = filepath.Join(dir, c.Directory)
 	}
-	if err := errors.Join(c.reveal(dir), c.checkTokens(), c.GitHub.check()); err != nil {
+	if err := errors.Join(c.reveal(dir), c.checkTokens(), c.GitHub.check(), c.Retention.check()); err != nil {
 		return Local{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
-		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, GitHub: c.GitHub, Events: c.Events,
+		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, GitHub: c.GitHub, Events: c.Events, Retention: c.Retention,
 	}, nil
 }
 
@@ -62,5 +64,5 @@ func (l Local) Apply(c *Config) {
 	if c.GitHub = l.GitHub; c.GitHub.Secret == "" {
 		c.GitHub.Secret = made
 	}
-	c.Alertmanager, c.CloudEvents, c.Events = l.Alertmanager, l.CloudEvents, l.Events
+	c.Alertmanager, c.CloudEvents, c.Events, c.Retention = l.Alertmanager, l.CloudEvents, l.Events, l.Retention
 }

@@ -24,6 +24,13 @@ type Event struct {
 	// it belongs in a column of bytes, not of text.
 	Body       []byte
 	ReceivedAt time.Time
+	// ReplayOf is the event that this one repeats because somebody asked for it; 0 for one that came from outside.
+	// First is the delivery of that event, and Released is what it and its other replays have asked for. Again asks for
+	// another release where there is one. All of it is given by the inbox.
+	ReplayOf int64
+	First    string
+	Released []release.ID
+	Again    bool
 }
 
 // Outcome is what became of an event.

@@ -131,6 +131,7 @@ func (g *GitHub) accept(w http.ResponseWriter, r *http.Request, event Event) {
 	id, duplicate, err := g.inbox.Accept(r.Context(), event)
 	if err != nil {
 		g.log.ErrorContext(r.Context(), "event not stored", "source", event.Source, "delivery", event.Delivery, "error", err)
+		w.Header().Set("Retry-After", "1")
 		reply(w, http.StatusServiceUnavailable, Answer{Message: "the event could not be stored; deliver it again"})
 		return
 	}

@@ -111,6 +111,9 @@ func (r *Router) tried(event Event) int {
 
 // late is the outcome of a change of a branch that nothing is left to do for; nil when there is.
 func (r *Router) late(ctx context.Context, event Event, c change, branch string, application release.Application) (*Outcome, error) {
+	if event.Again {
+		return nil, nil
+	}
 	seen, known, err := r.seenHead(ctx, application, c.Ref)
 	// An event that was interrupted after it was seen is the same one, not a second.
 	if err != nil || !known || seen.Event == event.ID && seen.Event != 0 {

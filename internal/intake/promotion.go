@@ -69,8 +69,8 @@ func (r *Router) routeCompleted(ctx context.Context, event Event, c completed) (
 		promotion.Artifacts[component], promotion.Commits[component] = revision.Artifact, revision.Commit
 	}
 	return r.submit(ctx, wanted{
-		application: application, environments: next, happening: "promotion of " + c.Release.String(),
-		ref: refOf(c.Release.Lane.Environment, application), commit: c.Commit, message: c.Message, requester: c.Requester, at: event.ReceivedAt, promotion: promotion,
+		event: event, application: application, environments: next, happening: "promotion of " + c.Release.String(),
+		ref: refOf(c.Release.Lane.Environment, application), commit: c.Commit, message: c.Message, requester: c.Requester, promotion: promotion,
 	}, routes)
 }
 

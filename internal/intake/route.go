@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -112,6 +111,9 @@ func (r *Router) routeChange(ctx context.Context, event Event, c change) (Outcom
 	if err != nil {
 		return Outcome{}, err
 	}
+	if event.Again { // whoever asks for a commit again says nothing of where its branch is
+		return outcome, nil
+	}
 	return outcome, r.saw(ctx, application, event, c.Ref, c.After, len(outcome.Releases) > 0)
 }
 
@@ -151,8 +153,8 @@ func (r *Router) routeBranch(ctx context.Context, event Event, c change, branch 
 		return Outcome{Kind: Ignored, Message: d.why}, nil
 	}
 	outcome, err := r.submit(ctx, wanted{
-		application: application, environments: d.environments, happening: c.happening(event.Delivery),
-		ref: c.Ref, commit: c.After, message: c.Message, requester: requester, at: event.ReceivedAt,
+		event: event, application: application, environments: d.environments, happening: c.happening(event.named()),
+		ref: c.Ref, commit: c.After, message: c.Message, requester: requester,
 	}, routes)
 	if err == nil && len(d.refused) > 0 {
 		outcome.Kind = heavier(outcome.Kind, Refused)
@@ -287,6 +289,8 @@ func listed(names []string) string {
 
 // wanted is a release that is asked for, of one commit to some environments of an application.
 type wanted struct {
+	// event is what asks.
+	event        Event
 	application  release.Application
 	environments []string
 	// happening names what has happened, so that the same asks once; see [change.happening].
@@ -295,7 +299,6 @@ type wanted struct {
 	commit    string
 	message   string
 	requester release.Actor
-	at        time.Time
 	promotion *release.Promotion
 }
 
@@ -310,9 +313,9 @@ func (r *Router) submit(ctx context.Context, w wanted, routes Routes) (Outcome, 
 			messages = append(messages, fmt.Sprintf("not released to lane %s: %s", lane, err))
 			continue
 		}
-		submission, err := r.submitter.Submit(ctx, release.Request{
-			Key: environment + " " + w.happening, Lane: lane, Repository: w.application.Repository,
-			Ref: w.ref, Commit: w.commit, Message: w.message, Requester: w.requester, At: w.at,
+		submission, err := r.ask(ctx, w.event, release.Request{
+			Key: w.event.key(environment, w.happening), Lane: lane, Repository: w.application.Repository,
+			Ref: w.ref, Commit: w.commit, Message: w.message, Requester: w.requester, At: w.event.ReceivedAt,
 			Concurrency: routes.Concurrency[environment], Problems: routes.Problems, Promotion: w.promotion,
 		})
 		if err != nil {

@@ -15,8 +15,10 @@ import (
 const (
 	// batch is how many events are taken from the inbox at once, and how many are worked on at most.
 	batch = 50
-	// lookEvery is how often the inbox is looked at without being woken.
+	// lookEvery is how often the inbox is looked at without being woken. After a look that read many events, most of which
+	// somebody is working on, it is left alone for lookPause: what comes close together is seen together.
 	lookEvery = time.Second
+	lookPause = 100 * time.Millisecond
 	// tryLimit is how long one try of an event may take: the fetch of a repository is the longest
 	// part. Without it, an event that hangs would never be postponed.
 	tryLimit = time.Minute
@@ -127,12 +129,21 @@ func (r *Router) Run(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		r.look(ctx, &work, report)
+		rested := time.After(lookPause)
+		crowded := r.look(ctx, &work, report)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-r.wake:
 		case <-tick.C:
+		}
+		if !crowded {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-rested:
 		}
 	}
 }
@@ -155,8 +166,9 @@ func (r *Router) Once(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// look begins the work on every line that has events and nobody working on it.
-func (r *Router) look(ctx context.Context, work *sync.WaitGroup, report func(error)) {
+// look begins the work on every line that has events and nobody working on it. It says whether it has
+// read many events and begun the work on few.
+func (r *Router) look(ctx context.Context, work *sync.WaitGroup, report func(error)) (crowded bool) {
 	r.looking.Lock()
 	defer r.looking.Unlock()
 	// Who is busy is asked before the inbox is: of a line that was free then, nothing that is read
@@ -176,9 +188,10 @@ func (r *Router) look(ctx context.Context, work *sync.WaitGroup, report func(err
 	events, err := r.inbox.Pending(ctx, due, batch)
 	if err != nil {
 		report(fmt.Errorf("read the inbox: %w", err))
-		return
+		return false
 	}
 	r.begun = true
+	begun := 0
 	for _, l := range linesOf(events) {
 		if busy[l.name] {
 			continue
@@ -186,8 +199,9 @@ func (r *Router) look(ctx context.Context, work *sync.WaitGroup, report func(err
 		select {
 		case r.slots <- struct{}{}:
 		default:
-			return // whoever gives a slot back wakes the router
+			return true // whoever gives a slot back wakes the router
 		}
+		begun += len(l.events)
 		r.mu.Lock()
 		r.busy[l.name] = true
 		r.mu.Unlock()
@@ -204,6 +218,7 @@ func (r *Router) look(ctx context.Context, work *sync.WaitGroup, report func(err
 			r.Wake()
 		})
 	}
+	return len(events) > batch/2 && begun < batch/2
 }
 
 // linesOf sorts events into their lines, in the order of the first of each.

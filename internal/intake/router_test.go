@@ -406,7 +406,7 @@ func TestMoreThanABatchIsHandedOn(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		go func() { _ = f.Run(ctx) }()
-		synctest.Wait() // without a tick: the work itself wakes the router
+		time.Sleep(lookEvery - time.Millisecond) //nolint:forbidigo // the bubble's clock; before a tick: the work itself wakes the router
 		for _, id := range ids {
 			f.outcome(t, id)
 		}

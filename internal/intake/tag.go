@@ -27,7 +27,7 @@ func (r *Router) routeTag(ctx context.Context, event Event, c change, tag string
 	if err != nil {
 		return Outcome{}, err
 	}
-	if known && seen.Event != event.ID && seen.Commit == c.After && seen.Released {
+	if known && !event.Again && seen.Event != event.ID && seen.Commit == c.After && seen.Released {
 		outcome, err := r.releasedBefore(ctx, seen, "tag "+tag+" was released")
 		return deref(outcome), err
 	}
@@ -44,6 +44,9 @@ func (r *Router) routeTag(ctx context.Context, event Event, c change, tag string
 	outcome, err := r.releaseTag(ctx, event, c, tag, application, routes, refs)
 	if err != nil {
 		return Outcome{}, err
+	}
+	if event.Again {
+		return outcome, nil
 	}
 	return outcome, r.saw(ctx, application, event, c.Ref, c.After, len(outcome.Releases) > 0)
 }
@@ -63,12 +66,12 @@ func (r *Router) releaseTag(ctx context.Context, event Event, c change, tag stri
 		return Outcome{Kind: Ignored, Message: "tag " + tag + " is not released anywhere" + patterns(triggers)}, nil
 	}
 	w := wanted{
-		application: application, happening: strings.Join([]string{c.Repository, c.Ref, c.After, "tag"}, " "),
-		ref: c.Ref, commit: c.After, message: c.Message, requester: requester, at: event.ReceivedAt,
+		event: event, application: application, happening: strings.Join([]string{c.Repository, c.Ref, c.After, "tag"}, " "),
+		ref: c.Ref, commit: c.After, message: c.Message, requester: requester,
 	}
 	var refused []string
 	for _, environment := range wants {
-		why, err := r.refuseTag(ctx, c, tag, environment, application, branches, refs)
+		why, err := r.refuseTag(ctx, event, c, tag, environment, application, branches, refs)
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -86,6 +89,9 @@ func (r *Router) releaseTag(ctx context.Context, event Event, c change, tag stri
 		return Outcome{}, err
 	}
 	for _, environment := range w.environments {
+		if event.Again {
+			break
+		}
 		if err := r.saw(ctx, application, event, tagged(environment), c.After, true); err != nil {
 			return Outcome{}, err
 		}
@@ -103,7 +109,7 @@ func tagged(environment string) string { return "tags of " + environment }
 // refuseTag says why a tag may not be released to an environment; "" when it may. Whoever may push a tag can put it on
 // any commit, so its commit has to be on the environment's branch. And it has to be newer than what a tag has released
 // there before: tags come out of order like everything else.
-func (r *Router) refuseTag(ctx context.Context, c change, tag, environment string, application release.Application, branches map[string][]string, refs map[string]string) (string, error) {
+func (r *Router) refuseTag(ctx context.Context, event Event, c change, tag, environment string, application release.Application, branches map[string][]string, refs map[string]string) (string, error) {
 	owners := branchesOf(environment, branches)
 	on := false
 	for _, branch := range owners {
@@ -117,14 +123,14 @@ func (r *Router) refuseTag(ctx context.Context, c change, tag, environment strin
 		return fmt.Sprintf("tag %s is not on branch %s, so it is not released to %s", tag, listed(owners), environment), nil
 	}
 	seen, known, err := r.seenHead(ctx, application, tagged(environment))
-	if err != nil || !known || seen.Commit == c.After {
+	if err != nil || !known || seen.Commit == c.After || event.Again {
 		return "", err
 	}
 	older, err := r.contains(ctx, application, seen.Commit, c.After)
 	if err != nil || !older {
 		return "", err
 	}
-	return fmt.Sprintf("tag %s is older than %s, which was released to %s by event %d; to go back to it, ask for that release by name: skyisland release start --help",
+	return fmt.Sprintf("tag %s is older than %s, which was released to %s by event %d; to go back to it, replay this event with --again",
 		tag, short(seen.Commit), environment, seen.Event), nil
 }
 

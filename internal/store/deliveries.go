@@ -262,7 +262,8 @@ func (s *Store) RetryDelivery(ctx context.Context, id string, at time.Time) erro
 	return nil
 }
 
-// PruneDeliveries forgets what ended before a time, what was routed before it, and the threads of which nothing is left.
+// PruneDeliveries forgets what ended before a time, what was routed before it and every follower of the outbox has passed,
+// and the threads of which nothing is left.
 // What still waits from before lost is dead: no program sends to its channel any more.
 func (s *Store) PruneDeliveries(ctx context.Context, before, lost, now time.Time) error {
 	err := s.change(ctx, func(tx *sqlx.Tx) error {
@@ -275,7 +276,7 @@ func (s *Store) PruneDeliveries(ctx context.Context, before, lost, now time.Time
 		}
 		for _, query := range []string{
 			`DELETE FROM deliveries WHERE state <> 'waiting' AND ended_at < ?`,
-			`DELETE FROM outbox WHERE routed_at < ?`,
+			`DELETE FROM outbox WHERE routed_at < ? AND NOT EXISTS (SELECT 1 FROM cursors c WHERE c.seq < outbox.seq)`,
 		} {
 			if _, err := exec(ctx, tx, query, micros(before)); err != nil {
 				return err

@@ -34,6 +34,13 @@ type Event struct {
 	// Body is any bytes, at most 32 MiB.
 	Body       []byte
 	ReceivedAt time.Time
+	// ReplayOf is the event that this one repeats because somebody asked for it, see [Store.Replay]; 0 for one that came
+	// from outside. First is the delivery of that event, and Released is what it and its replays have asked for. Again asks
+	// for another release where there is one.
+	ReplayOf int64
+	First    string
+	Released []release.ID
+	Again    bool
 }
 
 // Outcome is what became of an event.
@@ -72,49 +79,13 @@ func (e Event) check() error {
 			return fmt.Errorf("%s %q: want text of 1 to %d bytes", part.name, part.value, maxName)
 		}
 	}
+	if e.ReplayOf != 0 {
+		return errors.New("a replay is asked for, it does not come from outside")
+	}
 	if len(e.Body) > maxBody {
 		return fmt.Errorf("the body has %d bytes, more than %d", len(e.Body), maxBody)
 	}
 	return nil
-}
-
-// Accept stores an event once, and says whether it was there already; the ID is that of the stored
-// one then, whatever the body. An event that exceeds the bounds of its fields is an error.
-func (s *Store) Accept(ctx context.Context, event Event) (id int64, duplicate bool, err error) {
-	if err := event.check(); err != nil {
-		return 0, false, fmt.Errorf("accept event: %w", err)
-	}
-	// The number comes first: PostgreSQL keeps its row locked until the end, so events are visible
-	// in the order of their numbers and a reader never passes one that appears later.
-	err = s.change(ctx, func(tx *sqlx.Tx) error {
-		const number = `
-			UPDATE counters SET value = value + 1
-			WHERE name = 'inbox'
-			RETURNING value`
-		if err := tx.GetContext(ctx, &id, number); err != nil {
-			return err
-		}
-		const insert = `
-			INSERT INTO inbox (id, source, delivery, kind, body, received_at, attempts, due_at, postponed)
-			VALUES (?, ?, ?, ?, ?, ?, 0, ?, '')
-			ON CONFLICT (source, delivery) DO NOTHING`
-		received := micros(event.ReceivedAt)
-		// A body of nil is the same as an empty one.
-		body := append([]byte{}, event.Body...)
-		n, err := exec(ctx, tx, insert, id, event.Source, event.Delivery, event.Kind, body, received, received)
-		if err == nil && n == 0 {
-			return errDuplicate
-		}
-		return err
-	})
-	if errors.Is(err, errDuplicate) {
-		const find = `SELECT id FROM inbox WHERE source = ? AND delivery = ?`
-		duplicate, err = true, s.one(ctx, &id, find, event.Source, event.Delivery)
-	}
-	if err != nil {
-		return 0, false, fmt.Errorf("accept event %s of %s: %w", event.Delivery, event.Source, err)
-	}
-	return id, duplicate, nil
 }
 
 // Knows says whether an event is stored, whatever became of it.
@@ -126,17 +97,15 @@ func (s *Store) Knows(ctx context.Context, source, delivery string) (bool, error
 	return count > 0, nil
 }
 
-// errDuplicate undoes a transaction that found its event stored, and the number it took.
-var errDuplicate = errors.New("stored already")
-
 // Pending are the events without an outcome that are due at now, oldest first: at most limit, and
 // fewer when their bodies together exceed 64 MiB.
 func (s *Store) Pending(ctx context.Context, now time.Time, limit int) ([]Event, error) {
 	const query = `
-		SELECT id, source, delivery, kind, body, received_at
-		FROM inbox
-		WHERE outcome IS NULL AND due_at <= ?
-		ORDER BY id
+		SELECT e.id, e.source, e.delivery, e.kind, e.body, e.received_at, e.replay_of, e.again,
+			(SELECT f.delivery FROM inbox f WHERE f.id = e.replay_of)
+		FROM inbox e
+		WHERE e.outcome IS NULL AND e.due_at <= ?
+		ORDER BY e.id
 		LIMIT ?`
 	rows, err := s.read.QueryContext(ctx, s.read.Rebind(query), micros(now), limit)
 	if err != nil {
@@ -146,35 +115,51 @@ func (s *Store) Pending(ctx context.Context, now time.Time, limit int) ([]Event,
 	defer func() { _ = rows.Close() }()
 	var events []Event
 	for size := 0; size < maxPending && rows.Next(); {
-		var event Event
-		var received int64
-		if err := rows.Scan(&event.ID, &event.Source, &event.Delivery, &event.Kind, &event.Body, &received); err != nil {
+		event, err := scanPending(rows)
+		if err != nil {
 			return nil, fmt.Errorf("read pending events: %w", err)
 		}
-		event.ReceivedAt = moment(received)
 		events = append(events, event)
 		size += len(event.Body)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read pending events: %w", err)
 	}
+	for i, event := range events {
+		if event.ReplayOf == 0 {
+			continue
+		}
+		if events[i].Released, err = released(ctx, s.read, event.ReplayOf); err != nil {
+			return nil, fmt.Errorf("read what event %d has asked for: %w", event.ReplayOf, err)
+		}
+	}
 	return events, nil
+}
+
+func scanPending(rows *sql.Rows) (Event, error) {
+	var event Event
+	var received int64
+	var replayOf sql.NullInt64
+	var first sql.NullString
+	err := rows.Scan(&event.ID, &event.Source, &event.Delivery, &event.Kind, &event.Body, &received, &replayOf, &event.Again, &first)
+	event.ReceivedAt, event.ReplayOf, event.First = moment(received), replayOf.Int64, first.String
+	return event, err
 }
 
 // Postpone leaves a pending event for later, says why, and counts the attempt. It changes nothing for
 // an event that has its outcome. An event nobody stored is [release.ErrNotFound].
 func (s *Store) Postpone(ctx context.Context, id int64, why string, until time.Time) error {
-	err := s.change(ctx, func(tx *sqlx.Tx) error {
+	err := s.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
 		const update = `
 			UPDATE inbox SET attempts = attempts + 1, due_at = ?, postponed = ?
 			WHERE id = ? AND outcome IS NULL`
-		n, err := exec(ctx, tx, update, micros(until), clean(why), id)
+		n, err := b.exec(ctx, update, micros(until), clean(why), id)
 		if err != nil || n > 0 {
-			return err
+			return nil, err
 		}
-		_, _, err = outcome(ctx, tx, id)
-		return err
-	})
+		_, _, err = outcome(ctx, b.Tx, id)
+		return apart(err)
+	}})
 	if err != nil {
 		return fmt.Errorf("postpone event %d: %w", id, err)
 	}
@@ -192,24 +177,32 @@ func (s *Store) Settle(ctx context.Context, id int64, out Outcome, at time.Time)
 	if err != nil {
 		return fmt.Errorf("settle event %d: %w", id, err)
 	}
-	err = s.change(ctx, func(tx *sqlx.Tx) error {
+	err = s.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
 		const update = `
 			UPDATE inbox SET outcome = ?, message = ?, releases = ?, settled_at = ?
 			WHERE id = ? AND outcome IS NULL`
-		n, err := exec(ctx, tx, update, string(out.Kind), clean(out.Message), releases, micros(at), id)
+		n, err := b.exec(ctx, update, string(out.Kind), clean(out.Message), releases, micros(at), id)
 		if err != nil || n > 0 {
-			return err
+			return nil, err
 		}
-		was, _, err := outcome(ctx, tx, id)
+		was, _, err := outcome(ctx, b.Tx, id)
 		if err == nil && (was.Kind != out.Kind || !slices.Equal(was.Releases, out.Releases)) {
-			return fmt.Errorf("it is %s already: %w", was.Kind, release.ErrConflict)
+			return fmt.Errorf("it is %s already: %w", was.Kind, release.ErrConflict), nil
 		}
-		return err
-	})
+		return apart(err)
+	}})
 	if err != nil {
 		return fmt.Errorf("settle event %d as %s: %w", id, out.Kind, err)
 	}
 	return nil
+}
+
+// apart tells what is not there from what is wrong with the database, which fails a whole transaction.
+func apart(err error) (said, failed error) {
+	if errors.Is(err, release.ErrNotFound) {
+		return err, nil
+	}
+	return nil, err
 }
 
 // Outcome is what became of an event; the second result is false while it is pending. An event
@@ -242,18 +235,28 @@ func outcome(ctx context.Context, db reader, id int64) (Outcome, bool, error) {
 		return Outcome{}, false, nil
 	}
 	out := Outcome{Kind: OutcomeKind(row.Outcome.String), Message: row.Message.String}
-	var written []string
-	if err := decode(row.Releases.String, &written); err != nil {
+	var err error
+	if out.Releases, err = parseNames(row.Releases.String); err != nil {
 		return Outcome{}, false, err
 	}
+	return out, true, nil
+}
+
+// parseNames reads what [names] were encoded as.
+func parseNames(text string) ([]release.ID, error) {
+	var written []string
+	if err := decode(text, &written); err != nil {
+		return nil, err
+	}
+	var ids []release.ID
 	for _, name := range written {
 		id, err := release.ParseID(name)
 		if err != nil {
-			return Outcome{}, false, err
+			return nil, err
 		}
-		out.Releases = append(out.Releases, id)
+		ids = append(ids, id)
 	}
-	return out, true, nil
+	return ids, nil
 }
 
 func names(ids []release.ID) []string {

@@ -27,6 +27,8 @@ type Store struct {
 	write, read *sqlx.DB
 	// deciding has room for the one who decides.
 	deciding chan struct{}
+	// queue is the changes of the inbox that wait for a transaction they share.
+	queue queue
 }
 
 // Open opens a database, creates it when it is a file that is not there, and brings its schema up to

@@ -109,9 +109,9 @@ func (s *Store) RetryEvent(ctx context.Context, name, id string, at, expires tim
 	return nil
 }
 
-// PruneEvents forgets deliveries that ended before a time. What still waits and expired before lost is dead: no program
+// PruneEventDeliveries forgets deliveries that ended before a time. What still waits and expired before lost is dead: no program
 // sends to its subscriber any more.
-func (s *Store) PruneEvents(ctx context.Context, before, lost, now time.Time) error {
+func (s *Store) PruneEventDeliveries(ctx context.Context, before, lost, now time.Time) error {
 	err := s.change(ctx, func(tx *sqlx.Tx) error {
 		const giveUp = `
 			UPDATE event_deliveries SET state = 'dead', ended_at = ?, claimed_until = 0,

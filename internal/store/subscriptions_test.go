@@ -192,17 +192,17 @@ func TestOldDeliveriesOfEventsAreForgotten(t *testing.T) {
 		check(t, s.Subscribe(t.Context(), "gone", "c"))
 		announce(t, s, "gone", "r/1", "r/2")
 		check(t, s.EventSent(t.Context(), events.Delivery{ID: "gone1", Subscription: "gone"}, at(10)))
-		check(t, s.PruneEvents(t.Context(), at(5), at(999), at(1000)))
+		check(t, s.PruneEventDeliveries(t.Context(), at(5), at(999), at(1000)))
 		all, err := s.EventDeliveries(t.Context(), "gone", "", 10)
 		check(t, err)
 		wantEvents(t, "before anything is old", all, "#2", "#1")
-		check(t, s.PruneEvents(t.Context(), at(11), at(1001), at(1002)))
+		check(t, s.PruneEventDeliveries(t.Context(), at(11), at(1001), at(1002)))
 		all, err = s.EventDeliveries(t.Context(), "gone", "", 10)
 		check(t, err)
 		if len(all) != 1 || all[0].State != events.Dead || !strings.Contains(all[0].Reason, "still configured") {
 			t.Errorf("deliveries %+v, want the one that nobody sent, dead", all)
 		}
-		check(t, s.PruneEvents(t.Context(), at(1003), at(1001), at(1004)))
+		check(t, s.PruneEventDeliveries(t.Context(), at(1003), at(1001), at(1004)))
 		if all, err := s.EventDeliveries(t.Context(), "gone", "", 10); err != nil || len(all) != 0 {
 			t.Errorf("deliveries %+v, %v, want none", all, err)
 		}

@@ -37,8 +37,8 @@ type Store interface {
 	EventFailed(ctx context.Context, d events.Delivery, notBefore, at time.Time) error
 	// Unsubscribe makes what waits dead, and nothing follow until the configuration is another.
 	Unsubscribe(ctx context.Context, name, reason string, at time.Time) error
-	// PruneEvents forgets what ended before a time, and gives up what expired before lost.
-	PruneEvents(ctx context.Context, before, lost, now time.Time) error
+	// PruneEventDeliveries forgets what ended before a time, and gives up what expired before lost.
+	PruneEventDeliveries(ctx context.Context, before, lost, now time.Time) error
 }
 
 // Feed is what happened. [events.Feed] is one.
@@ -197,7 +197,7 @@ func (s *Subscribers) prune(ctx context.Context) {
 			return
 		case <-tick.C:
 			now := s.Now()
-			if err := s.Store.PruneEvents(ctx, now.Add(-kept), now.Add(-2*latest), now); err != nil && ctx.Err() == nil {
+			if err := s.Store.PruneEventDeliveries(ctx, now.Add(-kept), now.Add(-2*latest), now); err != nil && ctx.Err() == nil {
 				s.Log.ErrorContext(ctx, "old deliveries of events stay", "error", err)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 )
 
 // What can be said on the command line, as in `make bench BENCH_ARGS="-rollbacks 200"`.
@@ -19,6 +20,8 @@ var (
 	rounds     = flag.Int("rounds", 7, "how many turns each proxy gets")
 	requests   = flag.Int64("requests", 200_000, "how many requests go through one gateway while releases roll on 22 routes; the bar is 10,000,000")
 	deliveries = flag.Int("deliveries", 200, "how many webhooks are delivered")
+	intakeRate = flag.Int("intake-rate", 2000, "how many signed pushes come a second")
+	intakeFor  = flag.Duration("intake-for", 10*time.Second, "for how long they come, in whole seconds")
 	presses    = flag.Int("presses", 80, "how many times somebody approves in Slack")
 	profiles   = flag.String("profiles", "", "a folder for CPU profiles of the proxies; none are written when empty")
 )
@@ -46,7 +49,7 @@ func BenchmarkSkyIsland(b *testing.B) {
 		name    string
 		measure func(*testing.B, *report)
 	}{
-		{"gateway", benchGateway}, {"handler", benchHandler}, {"routes", benchRoutes}, {"policy", benchPolicy}, {"program", benchProgram},
+		{"gateway", benchGateway}, {"handler", benchHandler}, {"routes", benchRoutes}, {"policy", benchPolicy}, {"intake", benchIntake}, {"program", benchProgram},
 	} {
 		b.Run(part.name, func(b *testing.B) { part.measure(b, r) })
 	}

@@ -31,6 +31,8 @@ const (
 	// roleProxy is a bare httputil.ReverseProxy, roleGateway the gateway as the program runs it.
 	roleProxy   = "proxy"
 	roleGateway = "gateway"
+	// roleIntake is the webhook with its store and its router.
+	roleIntake = "intake"
 )
 
 // What a role is told, in its environment.
@@ -39,6 +41,7 @@ const (
 	nameVariable     = "SKYISLAND_BENCH_NAME"
 	stateVariable    = "SKYISLAND_BENCH_STATE"
 	failsVariable    = "SKYISLAND_BENCH_FAILS"
+	storeVariable    = "SKYISLAND_BENCH_STORE"
 	profileVariable  = "SKYISLAND_BENCH_PROFILE"
 	controlToken     = "bench-control"
 	answerLength     = 1024
@@ -77,6 +80,10 @@ func play(role string) error {
 	switch role {
 	case roleInstances:
 		if said.Instances, served, err = serveInstances(os.Getenv(failsVariable), ended); err != nil {
+			return err
+		}
+	case roleIntake:
+		if err := serveIntake(ctx, listener, os.Getenv(storeVariable), ended); err != nil {
 			return err
 		}
 	case roleBackend:

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -177,17 +178,32 @@ func webhooks(t *testing.T, i *island.Island) {
 			}
 		}
 	})
+	t.Run("a commit that a push has released already", func(t *testing.T) {
+		if status, answer := known.send(t, i); status != http.StatusAccepted || answer.Outcome != intake.Duplicate {
+			t.Errorf("status %d, %+v", status, answer)
+		}
+	})
 	t.Run("the same delivery twice is one release", func(t *testing.T) {
-		repo := repo.For(t)
+		// A repository elsewhere, whose pushes only its webhook tells of.
+		repo := i.Repo(t, tenant, "hooked")
+		repo.Write("skyisland.yaml", in(island.Version("v1")).In(repo.Lane))
+		elsewhere := filepath.Join(t.TempDir(), "hooked.git")
+		repo.Git("init", "--quiet", "--bare", elsewhere)
+		d := known
+		d.id, d.fullName, d.cloneURL, d.commit = "delivery-4", tenant+"/hooked", elsewhere, repo.Commit("by webhook")
+		repo.Git("push", "--quiet", elsewhere, "HEAD:refs/heads/main")
+		if err := i.API.SaveApplication(t.Context(), release.Application{Tenant: tenant, Name: "hooked", Repository: elsewhere}); err != nil {
+			t.Fatal(err)
+		}
 		before, err := repo.Releases()
 		if err != nil {
 			t.Fatal(err)
 		}
-		first, answer := known.send(t, i)
+		first, answer := d.send(t, i)
 		if first != http.StatusAccepted || answer.Outcome != intake.Started || answer.Duplicate {
 			t.Errorf("first: status %d, %+v", first, answer)
 		}
-		again, repeated := known.send(t, i)
+		again, repeated := d.send(t, i)
 		if again != http.StatusAccepted || !repeated.Duplicate || repeated.Event != answer.Event || repeated.Outcome != intake.Started {
 			t.Errorf("again: status %d, %+v", again, repeated)
 		}

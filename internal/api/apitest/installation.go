@@ -50,6 +50,10 @@ type Installation struct {
 	freezes      []release.Freeze
 	artifacts    api.Artifacts
 	deliveries   []api.Delivery
+	events       []api.Event
+	bodies       map[int64]string
+	requests     map[string]int64
+	replayed     func(api.Event) (outcome, message string, releases []string)
 	away         error
 	broken       error
 	asked        int
@@ -65,6 +69,7 @@ type Installation struct {
 // New is an installation without anything.
 func New() *Installation {
 	return &Installation{
+		bodies: map[int64]string{}, requests: map[string]int64{},
 		statuses: map[release.ID]release.Status{}, entries: map[release.ID][]release.Entry{},
 		decisions: map[release.ID][]api.Decision{}, lanes: map[release.Lane]workflows.LaneState{},
 		instances: map[string]string{}, builds: map[string]string{}, follow: make(chan string),
@@ -80,7 +85,7 @@ func (i *Installation) Server(info api.Info) (*api.Server, error) {
 	}
 	return api.New(api.Options{
 		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Info: info, People: i.people, Policies: i.policies, Artifacts: i.artifacts,
-		Events: happenings, Subscriptions: i,
+		Events: happenings, Subscriptions: i, Inbox: i,
 		Tokens: []api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},

@@ -123,6 +123,38 @@ func (c *Client) RetryEvent(ctx context.Context, subscription, id string) error 
 	return c.call(ctx, http.MethodPost, v1+"/subscriptions/"+url.PathEscape(subscription)+"/deliveries/"+url.PathEscape(id)+"/retry", nil, nil, nil)
 }
 
+// Events are those that match of what came from outside, the newest first.
+func (c *Client) Events(ctx context.Context, filter api.EventFilter) (api.EventPage, error) {
+	values := set(url.Values{}, "source", filter.Source, "kind", filter.Kind, "delivery", filter.Delivery, "outcome", filter.Outcome, "before", filter.Before)
+	if filter.Pending {
+		values.Set("pending", "true")
+	}
+	if !filter.Since.IsZero() {
+		values.Set("since", filter.Since.UTC().Format(time.RFC3339))
+	}
+	if filter.Limit > 0 {
+		values.Set("limit", strconv.Itoa(filter.Limit))
+	}
+	return ask[api.EventPage](ctx, c, http.MethodGet, v1+"/inbox", values, nil)
+}
+
+func eventPath(id int64) string { return v1 + "/inbox/" + strconv.FormatInt(id, 10) }
+
+// Event is what is known of an event, without its body.
+func (c *Client) Event(ctx context.Context, id int64) (api.Event, error) {
+	return ask[api.Event](ctx, c, http.MethodGet, eventPath(id), nil, nil)
+}
+
+// EventBody writes the body of an event, as it came, to w.
+func (c *Client) EventBody(ctx context.Context, id int64, w io.Writer) error {
+	return c.copy(ctx, eventPath(id)+"/body", nil, w)
+}
+
+// ReplayEvent hands an event on once more, as another event, which it returns.
+func (c *Client) ReplayEvent(ctx context.Context, id int64, body api.ReplayBody) (api.Event, error) {
+	return ask[api.Event](ctx, c, http.MethodPost, eventPath(id)+"/replay", nil, body)
+}
+
 // Releases are those that match, the newest first.
 func (c *Client) Releases(ctx context.Context, filter api.ReleaseFilter) (api.ReleasePage, error) {
 	values := set(url.Values{}, "tenant", filter.Tenant, "application", filter.Application, "environment", filter.Environment,
@@ -205,7 +237,7 @@ func (c *Client) copy(ctx context.Context, path string, values url.Values, w io.
 	}
 	defer res.Body.Close()
 	if _, err := io.Copy(w, res.Body); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("read the log from %s: %w", c.base, err)
+		return fmt.Errorf("read from %s: %w", c.base, err)
 	}
 	return nil
 }

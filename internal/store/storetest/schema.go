@@ -13,14 +13,22 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
 )
 
-// postgresEnv names a PostgreSQL database, as a postgres:// URL, in which the tests may make schemas.
-const postgresEnv = "SKYISLAND_TEST_POSTGRES"
+const (
+	// postgresEnv names a PostgreSQL database, as a postgres:// URL, in which the tests may make schemas.
+	postgresEnv = "SKYISLAND_TEST_POSTGRES"
+	// demandEnv is 1 where a test that cannot have one fails: what CI leaves out nobody misses.
+	demandEnv = "SKYISLAND_TEST_POSTGRES_DEMANDED"
+)
 
-// Schema is the URL of an empty schema, which goes with the test. Without a database the test is skipped.
+// Schema is the URL of an empty schema, which goes with the test. Without a database the test is skipped, or fails where
+// one is demanded.
 func Schema(t testing.TB) string {
 	t.Helper()
 	dsn := os.Getenv(postgresEnv)
 	if dsn == "" {
+		if os.Getenv(demandEnv) == "1" {
+			t.Fatalf("%s names no database, and %s demands one", postgresEnv, demandEnv)
+		}
 		t.Skip(postgresEnv + " names no database")
 	}
 	u, err := url.Parse(dsn)

@@ -1,0 +1,67 @@
+package cli_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/api"
+	"github.com/skyisland/skyisland/internal/api/apitest"
+	"github.com/skyisland/skyisland/internal/cli"
+)
+
+// receive adds four events: one refused, one started, one that waits, and an old one without its body.
+func receive(i *apitest.Installation) {
+	event := func(minute int, source, delivery, kind string) api.Event {
+		return api.Event{Source: source, Delivery: delivery, Kind: kind, Received: noon.Add(time.Duration(minute) * time.Minute)}
+	}
+	i.Receive(event(1, "github", "d-1", "push"), `{"ref":"refs/heads/main"}`)
+	i.Settle(1, "refused", "no application is released from acme/new\nnone is known yet")
+	i.Receive(event(2, "git", "d-2", "push"), "\x1b[31mred\x1b[0m\nsecond\x07 line\n")
+	i.Settle(2, "started", "release demo/hello/production/1 has started", "demo/hello/production/1", "demo/hello/staging/4")
+	due := noon.Add(time.Hour)
+	waits := event(3, "github", "d-3", "push")
+	waits.Attempts, waits.Postponed, waits.Due = 3, "ask lane demo/hello/production for a release: it is away", &due
+	i.Receive(waits, "{}")
+	i.Receive(event(4, "alertmanager", "d-4", "alarm"), "{}")
+	i.Settle(4, "ignored", "alarm Errors stops nothing")
+	i.ForgetBody(4)
+}
+
+// What a stranger sent is not obeyed by a terminal, and is written as it came elsewhere.
+func TestABodyIsHarmlessOnATerminal(t *testing.T) {
+	i := installation()
+	server := i.Start(t, info())
+	for terminal, want := range map[bool]string{
+		true:  "red\nsecond line\n",
+		false: "\x1b[31mred\x1b[0m\nsecond\x07 line\n",
+	} {
+		out, errs := newOutput(), newOutput()
+		o := surroundings(t, server, out, errs)
+		o.Screen = func() (int, int, bool) { return 80, 50, terminal }
+		if code := cli.Run(t.Context(), o, strings.Fields("events show 2 --body")); code != 0 || out.String() != want {
+			t.Errorf("on a terminal %v: exit code %d, %q, want %q\n%s", terminal, code, out, want, errs)
+		}
+	}
+}
+
+func TestAReplayIsFollowedToItsOutcome(t *testing.T) {
+	for outcome, want := range map[string]int{
+		"started": cli.ExitOK, "queued": cli.ExitOK, "duplicate": cli.ExitOK, "ignored": cli.ExitOK, "refused": cli.ExitRefused,
+	} {
+		t.Run(outcome, func(t *testing.T) {
+			i := installation()
+			i.OnReplay(func(e api.Event) (string, string, []string) {
+				if !e.Again || e.AskedBy == nil || e.AskedBy.Name != "olga" {
+					t.Errorf("the replay is %+v, want it again, by olga", e)
+				}
+				return outcome, "first line\nsecond", nil
+			})
+			out, errs := newOutput(), newOutput()
+			code := cli.Run(t.Context(), surroundings(t, i.Start(t, info()), out, errs), strings.Fields("events replay 1 --again --wait 1m"))
+			if told := "event 5 repeats event 1: " + outcome + "\n  first line\n  second\n"; code != want || out.String() != told || errs.String() != "" {
+				t.Errorf("exit code %d, want %d\n%s\nwant\n%s%s", code, want, out, told, errs)
+			}
+		})
+	}
+}
