@@ -119,8 +119,9 @@ func (r *Router) late(ctx context.Context, event Event, c change, branch string,
 	if err != nil || !known || seen.Event == event.ID && seen.Event != 0 {
 		return nil, err
 	}
-	if c.After == seen.Commit && seen.Released && !c.gone() {
-		return r.releasedBefore(ctx, seen, branch+" came to "+short(c.After))
+	// A replay of the event that was seen asks the lanes that had no release of it.
+	if c.After == seen.Commit && seen.Released && !c.gone() && seen.Event != event.ReplayOf {
+		return r.releasedBefore(ctx, event, seen, branch+" came to "+short(c.After))
 	}
 	s, err := r.standing(ctx, c, seen, application)
 	if err != nil {
@@ -175,8 +176,11 @@ func (r *Router) contains(ctx context.Context, application release.Application, 
 }
 
 // releasedBefore is the outcome of a change that another event has told, with what became of that.
-func (r *Router) releasedBefore(ctx context.Context, seen Head, what string) (*Outcome, error) {
+func (r *Router) releasedBefore(ctx context.Context, event Event, seen Head, what string) (*Outcome, error) {
 	outcome := &Outcome{Kind: Duplicate, Message: fmt.Sprintf("%s by event %d already", what, seen.Event)}
+	if event.ReplayOf != 0 {
+		outcome.Message += "; a replay with --again asks for another"
+	}
 	first, done, err := r.inbox.Outcome(ctx, seen.Event)
 	if err != nil && !errors.Is(err, release.ErrNotFound) {
 		return nil, fmt.Errorf("read the outcome of event %d: %w", seen.Event, err)

@@ -27,8 +27,8 @@ func (r *Router) routeTag(ctx context.Context, event Event, c change, tag string
 	if err != nil {
 		return Outcome{}, err
 	}
-	if known && !event.Again && seen.Event != event.ID && seen.Commit == c.After && seen.Released {
-		outcome, err := r.releasedBefore(ctx, seen, "tag "+tag+" was released")
+	if known && !event.Again && seen.Event != event.ID && seen.Commit == c.After && seen.Released && seen.Event != event.ReplayOf {
+		outcome, err := r.releasedBefore(ctx, event, seen, "tag "+tag+" was released")
 		return deref(outcome), err
 	}
 	routes, err := r.manifests.Routes(ctx, application, c.After)
