@@ -104,7 +104,7 @@ func (e *events) comment() error {
 func (e *events) write(text string) error {
 	if !e.begun {
 		e.begun = true
-		e.w.Header().Set("Content-Type", "text/event-stream")
+		e.w.Header().Set("Content-Type", mediaEvents)
 		// Proxies that gather answers would hold the events back.
 		e.w.Header().Set("X-Accel-Buffering", "no")
 	}

@@ -166,7 +166,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	}
 	tokens := make([]api.Token, len(o.Config.Tokens))
 	for i, token := range o.Config.Tokens {
-		tokens[i] = api.Token{Name: token.Name, Groups: token.Groups, Token: token.Token.Reveal()}
+		tokens[i] = api.Token{Name: token.Name, Groups: token.Groups, Token: token.Token.Reveal(), Scopes: token.Scopes, Tenants: token.Tenants}
 	}
 	info := api.Info{Version: o.Version, TemporalUI: o.Config.Temporal.UI, GitRemote: o.GitRemote}
 	if a.github != nil {
@@ -182,7 +182,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	a.api, err = api.New(api.Options{
 		Releases: audited{a.dispatch, desk.Audit{Releases: a.dispatch, Records: a.store}}, Records: records{a.store},
 		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
-		Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
+		Keys: idempotency{a.store}, Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
 	})
 	return err
 }
