@@ -39,18 +39,7 @@ func (s *Server) listApplications(w http.ResponseWriter, r *http.Request) {
 	}
 	// A name has no character before the space, which keeps the order of tenant and name.
 	part, after := cut(known, asked, func(a release.Application) string { return a.Tenant + " " + a.Name })
-	for i := range part {
-		part[i].Branches = branchesOf(part[i])
-	}
 	reply(w, http.StatusOK, Applications{part, next(w, r, after)})
-}
-
-// branchesOf are an application's branches as they are sent: none is an empty object.
-func branchesOf(a release.Application) map[string][]string {
-	if a.Branches == nil {
-		return map[string][]string{}
-	}
-	return a.Branches
 }
 
 func (s *Server) saveApplication(w http.ResponseWriter, r *http.Request) {
@@ -86,7 +75,6 @@ func (s *Server) saveApplication(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.log.InfoContext(r.Context(), "application saved", "tenant", application.Tenant, "application", application.Name, "actor", actor(r.Context()).Name)
-	application.Branches = branchesOf(application)
 	reply(w, http.StatusOK, application)
 }
 

@@ -63,7 +63,7 @@ func releaseOperations() []Operation {
 			Scope: read, Tenants: TenantFilter, Pages: true, Status: 200, Answer: ReleasePage{}, serve: (*Server).listReleases,
 			Query: append(paging(usualLimit, mostLimit),
 				text("tenant", "Only of this tenant."), text("application", "Only of this application."), text("environment", "Only in this environment."),
-				Param{Name: "phase", Type: "string", Meaning: "Only in this phase.", Values: phases()}, replaced("before")),
+				Param{Name: "phase", Type: "string", Meaning: "Only in this phase.", Values: Phases()}, replaced("before")),
 		},
 		{
 			Method: post, Path: anApplication + "/releases", ID: "startRelease", Tag: tag, Summary: "Asks for a release of a commit, as an event that has one outcome.",

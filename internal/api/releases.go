@@ -104,8 +104,8 @@ func (s *Server) listReleases(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, ReleasePage{Releases: found, Next: next(w, r, after)})
 }
 
-// phases are all phases, in the order of the state machine.
-func phases() []string {
+// Phases are all phases, in the order of the state machine.
+func Phases() []string {
 	var out []string
 	for _, t := range release.Transitions() {
 		for _, phase := range []release.Phase{t.From, t.To} {

@@ -5,10 +5,12 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -78,30 +80,28 @@ func (e *UnreachableError) Error() string {
 // Unwrap is why.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// open sends a request and returns an answer of 2xx, whose body is the caller's to close.
+// open sends a request and returns an answer of 2xx, whose body is the caller's to close. What is posted carries a key, so
+// that a request whose answer was lost can be sent once more without being done twice.
 func (c *Client) open(ctx context.Context, method, path string, values url.Values, body any) (*http.Response, error) {
-	var sent io.Reader
+	var encoded []byte
 	if body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if encoded, err = json.Marshal(body); err != nil {
 			return nil, fmt.Errorf("write the request: %w", err)
 		}
-		sent = bytes.NewReader(encoded)
+	}
+	key := ""
+	if method == http.MethodPost {
+		key = strings.ToLower(rand.Text())
 	}
 	address := *c.base
 	address.Path += path
 	address.RawQuery = values.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, address.String(), sent)
-	if err != nil {
-		return nil, fmt.Errorf("write the request: %w", err)
+	request := func() (*http.Response, error) { return c.send(ctx, method, address.String(), encoded, key) }
+	res, err := request()
+	if lost(err) && ctx.Err() == nil {
+		res, err = c.again(ctx, request)
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
 	}
@@ -110,6 +110,60 @@ func (c *Client) open(ctx context.Context, method, path string, values url.Value
 	}
 	defer res.Body.Close()
 	return nil, c.refused(res)
+}
+
+// again sends a request whose answer was lost once more. While the server is still busy with it, that one is waited for.
+func (c *Client) again(ctx context.Context, request func() (*http.Response, error)) (*http.Response, error) {
+	for {
+		res, err := request()
+		if err != nil || res.StatusCode != http.StatusConflict {
+			return res, err
+		}
+		data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+		res.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		res.Body = io.NopCloser(bytes.NewReader(data))
+		var problem api.Problem
+		if json.Unmarshal(data, &problem) != nil || problem.Code() != api.CodeInProgress {
+			return res, nil
+		}
+		if !wait(ctx, busyWait) {
+			return res, nil
+		}
+	}
+}
+
+// busyWait is how long the server is left alone that is busy with what it was asked before; it is what it asks for.
+const busyWait = time.Second
+
+func (c *Client) send(ctx context.Context, method, address string, body []byte, key string) (*http.Response, error) {
+	var sent io.Reader
+	if body != nil {
+		sent = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, sent)
+	if err != nil {
+		return nil, fmt.Errorf("write the request: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	return c.http.Do(req)
+}
+
+// lost says whether a connection ended before the answer. One that was never made tells that nobody is there, which the
+// next would not change.
+func lost(err error) bool {
+	var op *net.OpError
+	return err != nil && (!errors.As(err, &op) || op.Op != "dial") && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
 
 func (c *Client) unreachable(ctx context.Context, err error) error {
