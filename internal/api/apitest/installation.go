@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -350,10 +351,13 @@ func (i *Installation) Applications(_ context.Context, tenants []string) ([]rele
 	return out, nil
 }
 
-// SaveApplication implements [api.Records].
+// SaveApplication implements [api.Records]. A repository that ends with /conflict is somebody else's.
 func (i *Installation) SaveApplication(_ context.Context, application release.Application) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if strings.HasSuffix(application.Repository, "/conflict") {
+		return fmt.Errorf("it is that of leak/leakapp: %w", release.ErrConflict)
+	}
 	i.applications = slices.DeleteFunc(i.applications, func(a release.Application) bool {
 		return a.Tenant == application.Tenant && a.Name == application.Name
 	})

@@ -99,6 +99,31 @@ type Inbox struct {
 	requests []api.ReleaseRequest
 	outcome  chan struct{}
 	settled  api.EventOutcome
+	begun    chan<- struct{}
+	end      <-chan struct{}
+}
+
+// Hold lets the next request wait for end once it has begun.
+func (b *Inbox) Hold(begun chan<- struct{}, end <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.begun, b.end = begun, end
+}
+
+// wait holds one request.
+func (b *Inbox) wait(ctx context.Context) {
+	b.mu.Lock()
+	begun, end := b.begun, b.end
+	b.begun, b.end = nil, nil
+	b.mu.Unlock()
+	if begun == nil {
+		return
+	}
+	close(begun)
+	select {
+	case <-end:
+	case <-ctx.Done():
+	}
 }
 
 // NewInbox is an empty one.
@@ -120,7 +145,8 @@ func (b *Inbox) Settle(outcome api.EventOutcome) {
 }
 
 // Request implements [api.Intake].
-func (b *Inbox) Request(_ context.Context, request api.ReleaseRequest) (int64, bool, error) {
+func (b *Inbox) Request(ctx context.Context, request api.ReleaseRequest) (int64, bool, error) {
+	b.wait(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if request.Application == "unknown" {
