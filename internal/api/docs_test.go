@@ -38,7 +38,7 @@ func TestEveryOperationIsInTheReference(t *testing.T) {
 	}
 	served["POST …/{number}/{instruction}"] = "release, approve"
 	told := map[string]string{}
-	for _, found := range regexp.MustCompile("(?m)^\\| `((?:GET|PUT|POST|DELETE) [^`]+)` \\| ([^|]*) \\|").FindAllStringSubmatch(reference(t), -1) {
+	for _, found := range regexp.MustCompile("(?m)^\\| `((?:GET|PUT|POST|DELETE) [^`]+)` \\|([^|]*)\\|").FindAllStringSubmatch(reference(t), -1) {
 		told[found[1]] = strings.TrimSpace(strings.ReplaceAll(found[2], "`", ""))
 	}
 	for route, scope := range served {

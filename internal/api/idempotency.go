@@ -87,7 +87,7 @@ func (s *Server) keyed(o Operation, serve http.HandlerFunc) http.HandlerFunc {
 			serve(w, r)
 			return
 		}
-		claim, err := claimOf(w, r, key)
+		claim, err := claimOf(w, r, o, key)
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -115,6 +115,10 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, o Operation, claim
 		return
 	case taken && kept.Answer == nil:
 		s.fail(w, r, &fault{http.StatusConflict, CodeInProgress, "the request with this " + keyHeader + " is under way: ask again in a moment"})
+		return
+	case taken && o.Fresh && kept.Answer.Status/100 == 2:
+		w.Header().Set(replayedHeader, "true")
+		serve(w, r)
 		return
 	case taken:
 		w.Header().Set("Content-Type", kept.Answer.Media)
@@ -199,7 +203,7 @@ func keyOf(r *http.Request) (key string, given bool, err error) {
 
 // claimOf names the key for its token, and the request by all that it asks for. A token that replaces another has its name,
 // and so its keys.
-func claimOf(w http.ResponseWriter, r *http.Request, key string) (KeyClaim, error) {
+func claimOf(w http.ResponseWriter, r *http.Request, o Operation, key string) (KeyClaim, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
@@ -209,9 +213,15 @@ func claimOf(w http.ResponseWriter, r *http.Request, key string) (KeyClaim, erro
 		return KeyClaim{}, badRequest("the body cannot be read: %v", err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	values := r.URL.Query()
+	for _, param := range o.Query {
+		if param.Aside {
+			values.Del(param.Name)
+		}
+	}
 	return KeyClaim{
 		ID:      sum(holderOf(r.Context()).token, key),
-		Request: sum(r.Method, r.URL.EscapedPath(), r.URL.Query().Encode(), string(body)),
+		Request: sum(r.Method, r.URL.EscapedPath(), values.Encode(), string(body)),
 	}, nil
 }
 

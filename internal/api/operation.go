@@ -43,6 +43,9 @@ type Operation struct {
 	// Named says that what is done has an identity of its own, made from the key: it happens once even when the answer
 	// could not be kept, and is done all the same where keys cannot be kept.
 	Named bool
+	// Fresh says that the answer tells more with time: a request that comes again with its key is not done again, but is
+	// answered as things are then.
+	Fresh bool
 	// Problems are the codes it can answer beside those that every operation of its kind can, see [Operation.Codes].
 	Problems []string
 
@@ -82,6 +85,8 @@ type Param struct {
 	Values []string
 	// Old says that another parameter has replaced it.
 	Old bool
+	// Aside says that it changes how the answer comes and not what is done: with another value it is the same request.
+	Aside bool
 }
 
 // Pattern is method and path.
@@ -143,6 +148,7 @@ func (o Operation) check() error {
 	fault(o.Scope == "" && o.Tenants != TenantPublic && o.Tenants != TenantNone, "what is of tenants needs a scope")
 	fault(o.Status == 0 || (o.Answer == nil && o.Media == ""), "say what it answers")
 	fault(o.Keyed != (o.Method == http.MethodPost), "what is posted is keyed, and nothing else")
+	fault((o.Named || o.Fresh) && !o.Keyed || o.Fresh && !o.Named, "only what is keyed has an identity, and only what has one can be answered anew")
 	fault(o.Pages && !o.takes("cursor"), "a page is asked for with limit and cursor: see paging")
 	for _, param := range o.Query {
 		fault(param.Name == "" || param.Meaning == "" || param.Type == "", "parameter "+param.Name+" needs a name, a meaning and a type")

@@ -67,8 +67,8 @@ func releaseOperations() []Operation {
 		},
 		{
 			Method: post, Path: anApplication + "/releases", ID: "startRelease", Tag: tag, Summary: "Asks for a release of a commit, as an event that has one outcome.",
-			Scope: release.ScopeRelease, Tenants: TenantPath, Keyed: true, Named: true, Body: StartBody{}, Status: 202, Answer: Requested{},
-			Query:    []Param{{Name: "wait", Type: "duration", Meaning: "How long to wait for the outcome, such as 10s; at most 60s. Without it the answer comes as soon as the event is kept."}},
+			Scope: release.ScopeRelease, Tenants: TenantPath, Keyed: true, Named: true, Fresh: true, Body: StartBody{}, Status: 202, Answer: Requested{},
+			Query:    []Param{{Name: "wait", Type: "duration", Aside: true, Meaning: "How long to wait for the outcome, such as 10s; at most 60s. Without it the answer comes as soon as the event is kept."}},
 			Problems: []string{CodeNotImplemented}, serve: (*Server).startRelease,
 		},
 		{
