@@ -137,16 +137,6 @@ func (c *Client) Instruct(ctx context.Context, id release.ID, what dispatch.Inst
 	return ask[workflows.Followed](ctx, c, http.MethodPost, releasePath(id)+"/"+string(what), nil, body)
 }
 
-// Start asks for a release of a commit, and waits so long for what becomes of it; 0 is not at all.
-func (c *Client) Start(ctx context.Context, tenant, application string, body api.StartBody, wait time.Duration) (api.Requested, error) {
-	path := v1 + "/applications/" + url.PathEscape(tenant) + "/" + url.PathEscape(application) + "/releases"
-	values := url.Values{}
-	if wait > 0 {
-		values.Set("wait", wait.String())
-	}
-	return ask[api.Requested](ctx, c, http.MethodPost, path, values, body)
-}
-
 // Alarm tells a release of an alarm.
 func (c *Client) Alarm(ctx context.Context, id release.ID, alarm release.Alarm) error {
 	return c.call(ctx, http.MethodPost, releasePath(id)+"/alarms", nil, alarm, nil)

@@ -83,16 +83,24 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 // open sends a request and returns an answer of 2xx, whose body is the caller's to close. What is posted carries a key, so
 // that a request whose answer was lost can be sent once more without being done twice.
 func (c *Client) open(ctx context.Context, method, path string, values url.Values, body any) (*http.Response, error) {
+	key := ""
+	if method == http.MethodPost {
+		key = newKey()
+	}
+	return c.openWith(ctx, key, method, path, values, body)
+}
+
+// newKey is a key that no other request has.
+func newKey() string { return strings.ToLower(rand.Text()) }
+
+// openWith is open with a key of the caller's, who may want to ask the same again.
+func (c *Client) openWith(ctx context.Context, key, method, path string, values url.Values, body any) (*http.Response, error) {
 	var encoded []byte
 	if body != nil {
 		var err error
 		if encoded, err = json.Marshal(body); err != nil {
 			return nil, fmt.Errorf("write the request: %w", err)
 		}
-	}
-	key := ""
-	if method == http.MethodPost {
-		key = strings.ToLower(rand.Text())
 	}
 	address := *c.base
 	address.Path += path
@@ -194,9 +202,14 @@ func (c *Client) refused(res *http.Response) error {
 
 // call asks a question and reads the answer into result.
 func (c *Client) call(ctx context.Context, method, path string, values url.Values, body, result any) error {
+	return c.read(ctx, result, func(ctx context.Context) (*http.Response, error) { return c.open(ctx, method, path, values, body) })
+}
+
+// read reads the answer to a question into result.
+func (c *Client) read(ctx context.Context, result any, open func(context.Context) (*http.Response, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %s", answerTimeout))
 	defer cancel()
-	res, err := c.open(ctx, method, path, values, body)
+	res, err := open(ctx)
 	if err != nil {
 		return err
 	}
