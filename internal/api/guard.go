@@ -23,18 +23,18 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		r = r.WithContext(context.WithValue(r.Context(), requestKey, name))
 		seen := &begun{ResponseWriter: w}
-		defer s.recovered(seen, r)
+		defer func() {
+			if what := recover(); what != nil {
+				s.panicked(seen, r, what)
+			}
+		}()
 		next.ServeHTTP(seen, r)
 	})
 }
 
-// recovered answers a request whose handler has panicked. One that had begun to answer is cut off, so that nobody takes
+// panicked answers a request whose handler has panicked. One that had begun to answer is cut off, so that nobody takes
 // the half for the whole.
-func (s *Server) recovered(w *begun, r *http.Request) {
-	what := recover()
-	if what == nil {
-		return
-	}
+func (s *Server) panicked(w *begun, r *http.Request, what any) {
 	if err, is := what.(error); is && errors.Is(err, http.ErrAbortHandler) {
 		panic(what) //nolint:forbidigo // This is how net/http is told to drop a connection.
 	}

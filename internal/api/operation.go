@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -186,12 +185,4 @@ func checkOperations(all []Operation) error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-// upperFirst is text with a capital first letter.
-func upperFirst(text string) string {
-	if text == "" {
-		return ""
-	}
-	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,7 +47,7 @@ func TestAKeyIsTakenOnceAndAnsweredFromThenOn(t *testing.T) {
 		// The answer outlives the program.
 		again := open(t)
 		kept, taken := begin(again, key, 50)
-		if !taken || kept.Answer == nil || kept.Answer.Status != 201 || string(kept.Answer.Body) != string(answer.Body) || kept.Answer.Media != answer.Media {
+		if !taken || kept.Answer == nil || kept.Answer.Status != 201 || !bytes.Equal(kept.Answer.Body, answer.Body) || kept.Answer.Media != answer.Media {
 			t.Errorf("kept is %+v, %t", kept.Answer, taken)
 		}
 		if _, taken := begin(again, key, 100); taken {

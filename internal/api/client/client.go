@@ -133,14 +133,16 @@ func (c *Client) again(ctx context.Context, request func() (*http.Response, erro
 			return nil, err
 		}
 		res.Body = io.NopCloser(bytes.NewReader(data))
-		var problem api.Problem
-		if json.Unmarshal(data, &problem) != nil || problem.Code() != api.CodeInProgress {
-			return res, nil
-		}
-		if !wait(ctx, busyWait) {
+		if !busy(data) || !wait(ctx, busyWait) {
 			return res, nil
 		}
 	}
+}
+
+// busy says whether an answer is that the server is still doing what it was asked before.
+func busy(answer []byte) bool {
+	var problem api.Problem
+	return json.Unmarshal(answer, &problem) == nil && problem.Code() == api.CodeInProgress
 }
 
 // busyWait is how long the server is left alone that is busy with what it was asked before; it is what it asks for.

@@ -123,11 +123,11 @@ func TestEveryOperationHasACall(t *testing.T) {
 	for _, what := range dispatch.Instructions() {
 		note(c.Instruct(ctx, three, what, api.InstructionBody{PlanHash: "x"}))
 	}
-	for range c.DecisionsSince(ctx, time.Now()) {
-		break
+	for _, err := range c.DecisionsSince(ctx, time.Now()) {
+		errs = append(errs, err)
 	}
-	for range c.Watch(ctx, three) {
-		break
+	for _, err := range c.Watch(ctx, three) {
+		errs = append(errs, err)
 	}
 	for _, o := range api.Operations() {
 		if !called[o.ID] {
