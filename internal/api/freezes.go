@@ -106,6 +106,9 @@ func (s *Server) addFreeze(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	if keyIdentity(r.Context()) != "" {
+		freeze = s.declared(r.Context(), freeze)
+	}
 	s.log.InfoContext(r.Context(), "freeze declared", "freeze", freeze.ID, "about", freeze.About(), "actor", actor(r.Context()).Name)
 	reply(w, http.StatusCreated, freeze)
 }
@@ -127,6 +130,22 @@ func (s *Server) liftFreeze(w http.ResponseWriter, r *http.Request) {
 	}
 	s.log.InfoContext(r.Context(), "freeze lifted", "freeze", id, "actor", actor(r.Context()).Name)
 	reply(w, http.StatusOK, freeze)
+}
+
+// declared is a freeze as it is kept: one that was declared with the same key before, and not answered, has begun then.
+func (s *Server) declared(ctx context.Context, freeze release.Freeze) release.Freeze {
+	kept, err := s.freezes.Freezes(ctx, s.now())
+	if err != nil {
+		// It is kept, which is what counts.
+		s.log.WarnContext(ctx, "freezes not read again", "request", requestName(ctx), "error", err)
+		return freeze
+	}
+	for _, one := range kept {
+		if one.ID == freeze.ID {
+			return one
+		}
+	}
+	return freeze
 }
 
 func noFreeze(id string) error {

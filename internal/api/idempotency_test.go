@@ -126,6 +126,7 @@ func TestWhatWasDoneBeforeTheAnswerWasKeptHasTheSameIdentity(t *testing.T) {
 	i.Clock(func() time.Time { return now })
 	i.Put(status(three, release.Ramping))
 	server := i.Start(t, api.Info{})
+	frozen := map[string]bool{}
 	for _, later := range []time.Duration{0, 3 * time.Minute} {
 		now = now.Add(later)
 		for path, body := range map[string]string{
@@ -133,6 +134,8 @@ func TestWhatWasDoneBeforeTheAnswerWasKeptHasTheSameIdentity(t *testing.T) {
 		} {
 			if got := askKeyed(t, apitest.Operator, "k"+path, server+path, body); got.status/100 != 2 || got.header.Get("Idempotency-Replayed") != "" {
 				t.Errorf("%s: %d %s", path, got.status, got.body)
+			} else if path == "/api/v1/freezes" {
+				frozen[got.body] = true
 			}
 		}
 		i.Keys().Forget()
@@ -147,6 +150,9 @@ func TestWhatWasDoneBeforeTheAnswerWasKeptHasTheSameIdentity(t *testing.T) {
 	freezes, err := i.Freezes(t.Context(), now)
 	if err != nil || len(freezes) != 2 || freezes[0].ID != freezes[1].ID {
 		t.Errorf("froze %+v, %v", freezes, err) // the store keeps one of an ID
+	}
+	if len(frozen) != 1 {
+		t.Errorf("it was answered in more than one way: %v", frozen)
 	}
 }
 

@@ -159,7 +159,7 @@ func parameters(o api.Operation) []any {
 	for _, name := range o.PathParams() {
 		schema := object{"type": "string"}
 		switch name {
-		case "number":
+		case "number", "event":
 			schema = object{"type": "integer", "minimum": 1}
 		case "tenant", "application", "environment":
 			schema["pattern"] = namePattern
