@@ -58,6 +58,9 @@ const (
 	// Whoever took a key and died leaves it for that long.
 	keyLives   = 24 * time.Hour
 	claimLives = 2 * time.Minute
+	// keyPatience is how long the store of keys is waited for where there is another way: a rollback must not hang on a
+	// database that does.
+	keyPatience = time.Second
 )
 
 // identityOf names what a request does, so that it is done once however often the request comes: from the token's name,
@@ -99,8 +102,7 @@ func (s *Server) keyed(o Operation, serve http.HandlerFunc) http.HandlerFunc {
 
 // once does what the holder of the key asks for unless it has been done.
 func (s *Server) once(w http.ResponseWriter, r *http.Request, o Operation, claim KeyClaim, serve http.HandlerFunc) {
-	now := s.now().UTC()
-	kept, taken, err := s.idempotency.BeginKey(r.Context(), claim, now, now.Add(claimLives), now.Add(keyLives))
+	kept, taken, err := s.take(r.Context(), o, claim)
 	switch {
 	case err != nil && o.Named:
 		// What has an identity of its own is done once all the same, and a rollback waits for no database.
@@ -135,10 +137,21 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, o Operation, claim
 	finished = true
 }
 
+// take takes the key, or finds what became of the request that did.
+func (s *Server) take(ctx context.Context, o Operation, claim KeyClaim) (KeptKey, bool, error) {
+	if o.Named {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, keyPatience)
+		defer cancel()
+	}
+	now := s.now().UTC()
+	return s.idempotency.BeginKey(ctx, claim, now, now.Add(claimLives), now.Add(keyLives))
+}
+
 // settle keeps the answer, or gives the key back where there is none that would be the same again. It does so also for a
 // client that has gone: it is the one that will ask again.
 func (s *Server) settle(r *http.Request, claim KeyClaim, answer *copied, finished bool) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), askFor)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), keyPatience)
 	defer cancel()
 	var err error
 	if finished && answer.status < http.StatusInternalServerError && !answer.tooLong {

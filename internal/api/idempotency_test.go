@@ -167,6 +167,18 @@ func TestARollbackWaitsForNoDatabase(t *testing.T) {
 	}
 }
 
+func TestARollbackDoesNotHangWithTheDatabase(t *testing.T) {
+	i, server := installation(t)
+	i.Keys().Hang()
+	begin := time.Now()
+	if got := askKeyed(t, apitest.Operator, "k", server+releases+"3/rollback", ""); got.status != 200 || time.Since(begin) > 10*time.Second {
+		t.Errorf("got %d %s after %s", got.status, got.body, time.Since(begin))
+	}
+	if told := i.Told(); len(told) != 1 || told[0].Instruction.ID == "" {
+		t.Errorf("told %+v", told)
+	}
+}
+
 func TestAnAnswerIsForgottenAfterADay(t *testing.T) {
 	now := time.Now()
 	i := apitest.New()

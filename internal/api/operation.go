@@ -39,8 +39,8 @@ type Operation struct {
 	Pages bool
 	// Keyed says that an Idempotency-Key makes the request safe to send again.
 	Keyed bool
-	// Named says that what is done has an identity of its own, made from the key: it happens once even when the answer
-	// could not be kept, and is done all the same where keys cannot be kept.
+	// Named says that what is done has an identity of its own, made from the key, or does no harm when it is done twice: it
+	// is done also where keys cannot be kept.
 	Named bool
 	// Fresh says that the answer tells more with time: a request that comes again with its key is not done again, but is
 	// answered as things are then.

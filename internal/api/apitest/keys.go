@@ -15,6 +15,7 @@ type Keys struct {
 	mu     sync.Mutex
 	kept   map[string]*keptKey
 	broken error
+	hung   bool
 }
 
 type keptKey struct {
@@ -31,6 +32,25 @@ func (k *Keys) Break(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.broken = err
+}
+
+// Hang makes everything wait until its context ends, as a database does that does not answer.
+func (k *Keys) Hang() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.hung = true
+}
+
+// wait is how a hung database answers.
+func (k *Keys) wait(ctx context.Context) error {
+	k.mu.Lock()
+	hung := k.hung
+	k.mu.Unlock()
+	if !hung {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // Forget loses all answers and keeps who has which key, as a server that dies after it has done what it was told.
@@ -50,7 +70,10 @@ func (k *Keys) Count() int {
 }
 
 // BeginKey implements [api.Keys].
-func (k *Keys) BeginKey(_ context.Context, key api.KeyClaim, now, claimed, expires time.Time) (api.KeptKey, bool, error) {
+func (k *Keys) BeginKey(ctx context.Context, key api.KeyClaim, now, claimed, expires time.Time) (api.KeptKey, bool, error) {
+	if err := k.wait(ctx); err != nil {
+		return api.KeptKey{}, false, err
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.broken != nil {
@@ -74,7 +97,10 @@ func (k *Keys) BeginKey(_ context.Context, key api.KeyClaim, now, claimed, expir
 }
 
 // FinishKey implements [api.Keys].
-func (k *Keys) FinishKey(_ context.Context, key api.KeyClaim, answer api.KeptAnswer) error {
+func (k *Keys) FinishKey(ctx context.Context, key api.KeyClaim, answer api.KeptAnswer) error {
+	if err := k.wait(ctx); err != nil {
+		return err
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if one := k.kept[key.ID]; one != nil && one.Request == key.Request && one.Answer == nil {
@@ -84,7 +110,10 @@ func (k *Keys) FinishKey(_ context.Context, key api.KeyClaim, answer api.KeptAns
 }
 
 // DropKey implements [api.Keys].
-func (k *Keys) DropKey(_ context.Context, key api.KeyClaim) error {
+func (k *Keys) DropKey(ctx context.Context, key api.KeyClaim) error {
+	if err := k.wait(ctx); err != nil {
+		return err
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if one := k.kept[key.ID]; one != nil && one.Request == key.Request && one.Answer == nil {
