@@ -345,6 +345,8 @@ func TestServersThatCannotBe(t *testing.T) {
 		"a token without name":  {{Token: "0123456789abcdef"}},
 		"one token for two":     {{Name: "a", Token: "0123456789abcdef"}, {Name: "b", Token: "0123456789abcdef"}},
 		"a name without secret": {{Name: "a"}},
+		"a scope that is none":  {{Name: "a", Token: "0123456789abcdef", Scopes: []release.Scope{"write"}}},
+		"a tenant that is none": {{Name: "a", Token: "0123456789abcdef", Tenants: []string{"a/b"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := api.New(api.Options{Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Keys: i.Keys(), Tokens: tokens}); err == nil {

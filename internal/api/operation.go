@@ -95,7 +95,7 @@ func (o Operation) Pattern() string { return o.Method + " " + o.Path }
 func (o Operation) Codes() []string {
 	codes := []string{CodeBadRequest, CodeInternal}
 	if o.Tenants != TenantPublic {
-		codes = append(codes, CodeUnauthorized, CodeUnknownPerson)
+		codes = append(codes, CodeUnauthorized, CodeUnknownPerson, CodeUnavailable)
 	}
 	if o.Scope != "" {
 		codes = append(codes, CodeScope)

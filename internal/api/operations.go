@@ -73,15 +73,15 @@ func releaseOperations() []Operation {
 		},
 		{
 			Method: get, Path: aRelease, ID: "showRelease", Tag: tag, Summary: "How a release is; live while it is under way.",
-			Scope: read, Tenants: TenantPath, Status: 200, Answer: release.Status{}, Problems: []string{CodeUnavailable}, serve: (*Server).showRelease,
+			Scope: read, Tenants: TenantPath, Status: 200, Answer: release.Status{}, serve: (*Server).showRelease,
 		},
 		{
 			Method: get, Path: aRelease + "/watch", ID: "watchRelease", Tag: tag, Summary: "The whole status whenever it changed, as Server-Sent Events, until the release has ended.",
-			Scope: read, Tenants: TenantPath, Streams: true, Status: 200, Media: mediaEvents, Problems: []string{CodeUnavailable}, serve: (*Server).watchRelease,
+			Scope: read, Tenants: TenantPath, Streams: true, Status: 200, Media: mediaEvents, serve: (*Server).watchRelease,
 		},
 		{
 			Method: get, Path: aRelease + "/decisions", ID: "listDecisions", Tag: tag, Summary: "What the rules answered for a release, oldest first.",
-			Scope: read, Tenants: TenantPath, Status: 200, Answer: Decisions{}, Problems: []string{CodeUnavailable}, serve: (*Server).listDecisions,
+			Scope: read, Tenants: TenantPath, Status: 200, Answer: Decisions{}, serve: (*Server).listDecisions,
 		},
 		{
 			Method: get, Path: aRelease + "/logs", ID: "showBuildLog", Tag: tag, Summary: "What a component's command of a release wrote.",
@@ -94,11 +94,11 @@ func releaseOperations() []Operation {
 		{
 			Method: post, Path: aRelease + "/alarms", ID: "raiseAlarm", Tag: tag, Summary: "Tells a release of an alarm, which takes it back.",
 			Scope: release.ScopeAlarm, Tenants: TenantPath, Keyed: true, Named: true, Body: AlarmBody{}, Status: 202, Answer: AlarmTold{},
-			Problems: []string{CodeFinished, CodeUnavailable}, serve: (*Server).alarm,
+			Problems: []string{CodeFinished}, serve: (*Server).alarm,
 		},
 		{
 			Method: get, Path: v1 + "/lanes/{tenant}/{application}/{environment}", ID: "showLane", Tag: tag, Summary: "What is stable, under way and queued.",
-			Scope: read, Tenants: TenantPath, Status: 200, Answer: workflows.LaneState{}, Problems: []string{CodeUnavailable}, serve: (*Server).showLane,
+			Scope: read, Tenants: TenantPath, Status: 200, Answer: workflows.LaneState{}, serve: (*Server).showLane,
 		},
 	}
 }
@@ -110,7 +110,7 @@ func instructionOperations() []Operation {
 		o := Operation{
 			Method: post, Path: aRelease + "/" + string(what), ID: instructionID(what), Tag: "releases", Summary: instructionMeans(what),
 			Scope: release.ScopeRelease, Tenants: TenantPath, Keyed: true, Named: true, Body: InstructionBody{}, Status: 200, Answer: workflows.Followed{},
-			Problems: []string{CodeRefused, CodeFinished, CodeConflict, CodeUnavailable},
+			Problems: []string{CodeRefused, CodeFinished, CodeConflict},
 			serve:    func(s *Server, w http.ResponseWriter, r *http.Request) { s.instruct(w, r, what) },
 		}
 		switch what {
