@@ -83,7 +83,7 @@ func (r records) DecisionsSince(ctx context.Context, filter api.DecisionFilter) 
 }
 
 func (r records) Applications(ctx context.Context, tenants []string) ([]release.Application, error) {
-	return r.Store.ApplicationsOf(ctx, tenants)
+	return r.ApplicationsOf(ctx, tenants)
 }
 
 // idempotency is the store in the words of the API.
