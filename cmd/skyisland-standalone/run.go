@@ -282,7 +282,7 @@ func (s *standalone) config(ctx context.Context) (config.Config, error) {
 		Data: s.options.data, Listen: s.ports.api.Addr().String(), PublicURL: s.base(),
 		Temporal:     config.Temporal{Address: s.temporal.FrontendHostPort(), Namespace: s.temporal.Namespace(), UI: s.temporal.UIURL()},
 		GatewayToken: config.Secret(s.secrets.gateway), GitHub: config.GitHub{Secret: config.Secret(s.secrets.webhook)},
-		Tokens: []config.Token{{Name: "operator", Groups: []string{"release-managers"}, Token: config.Secret(s.secrets.token)}},
+		Tokens: []config.Token{{Name: "operator", Groups: []string{"release-managers"}, Token: config.Secret(s.secrets.token), Scopes: release.Scopes()}},
 		Policy: config.Policy{Data: s.options.policyData},
 		Build:  config.Build{Env: buildEnv(ctx), Path: os.Getenv("PATH")},
 	}

@@ -104,14 +104,15 @@ func TestRoutesAnswer(t *testing.T) {
 		lacks              string
 	}{
 		"health":              {method: "GET", path: "/healthz", status: 200, want: []string{"ok"}},
-		"who one is":          {method: "GET", path: "/api/v1/whoami", status: 200, want: []string{`{"name":"olga","source":"api","groups":["release-managers"]}`}},
+		"who one is":          {method: "GET", path: "/api/v1/whoami", status: 200, want: []string{`{"name":"olga","source":"api","groups":["release-managers"],"scopes":["read","release","approve","alarm","configure"],"unlimited":true}`}},
 		"info":                {method: "GET", path: "/api/v1/info", status: 200, want: []string{`"version":"1.2.3"`, `"entry":"http://127.0.0.1:8080"`}},
 		"applications":        {method: "GET", path: "/api/v1/applications", status: 200, want: []string{`"repository":"https://example.com/demo/hello.git"`}},
 		"a new application":   {method: "PUT", path: "/api/v1/applications/demo/new", body: `{"repository":"git@example.com:demo/new.git"}`, status: 200, want: []string{`"name":"new"`}},
 		"releases":            {method: "GET", path: "/api/v1/releases", status: 200, want: []string{`"number":3`, `"number":2`}},
 		"releases by phase":   {method: "GET", path: "/api/v1/releases?phase=ramping&tenant=demo", status: 200, want: []string{`"number":3`}, lacks: `"number":2`},
-		"a page of releases":  {method: "GET", path: "/api/v1/releases?limit=1", status: 200, want: []string{`"number":3`, `"next":"1"`}, lacks: `"number":2`},
-		"the next page":       {method: "GET", path: "/api/v1/releases?limit=1&before=1", status: 200, want: []string{`"number":2`}, lacks: `"next"`},
+		"a page of releases":  {method: "GET", path: "/api/v1/releases?limit=1", status: 200, want: []string{`"number":3`, `"next":"bGlzdFJlbGVhc2VzCjE"`}, lacks: `"number":2`},
+		"the next page":       {method: "GET", path: "/api/v1/releases?limit=1&cursor=bGlzdFJlbGVhc2VzCjE", status: 200, want: []string{`"number":2`}, lacks: `"next"`},
+		"and as of old":       {method: "GET", path: "/api/v1/releases?limit=1&before=bGlzdFJlbGVhc2VzCjE", status: 200, want: []string{`"number":2`}, lacks: `"next"`},
 		"no releases":         {method: "GET", path: "/api/v1/releases?tenant=nobody", status: 200, want: []string{`"releases":[]`}},
 		"a live release":      {method: "GET", path: releases + "3", status: 200, want: []string{`"phase":"ramping"`, `"plan_hash":"` + hash}},
 		"a recorded release":  {method: "GET", path: releases + "2", status: 200, want: []string{`"phase":"completed"`, `it is completed`}},
@@ -154,7 +155,7 @@ func TestRefusalsSayWhatWouldBeRight(t *testing.T) {
 		want               string
 	}{
 		"an unknown path":                 {"GET", "/api/v1/nothing", "", 404, api.CodeNotFound, "there is no GET /api/v1/nothing"},
-		"a wrong method":                  {"DELETE", releases + "3", "", 404, api.CodeNotFound, "there is no DELETE"},
+		"a wrong method":                  {"DELETE", releases + "3", "", 405, api.CodeMethod, "takes no DELETE: it takes GET, HEAD"},
 		"an unknown number":               {"GET", releases + "9", "", 404, api.CodeNotFound, "the last one there is number 3"},
 		"an unknown application":          {"GET", "/api/v1/releases/demo/helo/production/1", "", 404, api.CodeNotFound, "it has hello"},
 		"an unknown tenant":               {"GET", "/api/v1/releases/dem/hello/production/1", "", 404, api.CodeNotFound, "demo/hello"},
@@ -176,13 +177,13 @@ func TestRefusalsSayWhatWouldBeRight(t *testing.T) {
 		"an alarm for nobody":             {"POST", releases + "9/alarms", `{"name":"x"}`, 404, api.CodeNotFound, "number 3"},
 		"decisions of no time":            {"GET", "/api/v1/decisions", "", 400, api.CodeBadRequest, "want a time such as 2026-11-20T00:00:00Z"},
 		"too many decisions":              {"GET", "/api/v1/decisions?since=2026-03-01T12:00:00Z&limit=201", "", 400, api.CodeBadRequest, "limit"},
-		"decisions after nobody's":        {"GET", "/api/v1/decisions?since=2026-03-01T12:00:00Z&after=x", "", 400, api.CodeBadRequest, "want the next of a page before"},
+		"decisions after nobody's":        {"GET", "/api/v1/decisions?since=2026-03-01T12:00:00Z&after=x", "", 400, api.CodeBadRequest, "begin without it"},
 		"a mistyped filter":               {"GET", "/api/v1/releases?tenat=demo", "", 400, api.CodeBadRequest, "tenant, application"},
 		"a filter given twice":            {"GET", "/api/v1/releases?tenant=a&tenant=b", "", 400, api.CodeBadRequest, "give it once"},
 		"an unknown phase":                {"GET", "/api/v1/releases?phase=flying", "", 400, api.CodeBadRequest, "ramping"},
 		"a cursor of nobody":              {"GET", "/api/v1/releases?before=x", "", 400, api.CodeBadRequest, "begin without it"},
 		"a limit too large":               {"GET", "/api/v1/releases?limit=501", "", 400, api.CodeBadRequest, "from 1 to 500"},
-		"a log of an unknown kind":        {"GET", releases + "3/logs?component=web&kind=deploy", "", 400, api.CodeBadRequest, "build and test"},
+		"a log of an unknown kind":        {"GET", releases + "3/logs?component=web&kind=deploy", "", 400, api.CodeBadRequest, "there are build, test"},
 		"a log of no component":           {"GET", releases + "3/logs", "", 400, api.CodeBadRequest, "component"},
 		"a log that is not there":         {"GET", releases + "3/logs?component=web", "", 404, api.CodeNotFound, "no build log"},
 		"logs of an unknown component":    {"GET", "/api/v1/logs?component=nobody", "", 404, api.CodeNotFound, `"nobody"`},
@@ -288,8 +289,8 @@ func TestTheHolderIsAPersonOfTheDirectory(t *testing.T) {
 		}
 	}
 	for token, want := range map[string]string{
-		apitest.Operator:   `{"name":"olga","source":"api","person":"olga.ivanova","groups":["leads","release-managers"]}`,
-		apitest.Reader:     `"name":"rita","source":"api","problem":"the token named`,
+		apitest.Operator:   `{"name":"olga","source":"api","person":"olga.ivanova","groups":["leads","release-managers"],"scopes"`,
+		apitest.Reader:     `"problem":"the token named`,
 		"no-token-of-ours": "urn:skyisland:problem:unauthorized",
 	} {
 		if got := ask(t, token, "GET", server+"/api/v1/whoami", ""); !strings.Contains(got.body, want) {
@@ -344,9 +345,11 @@ func TestServersThatCannotBe(t *testing.T) {
 		"a token without name":  {{Token: "0123456789abcdef"}},
 		"one token for two":     {{Name: "a", Token: "0123456789abcdef"}, {Name: "b", Token: "0123456789abcdef"}},
 		"a name without secret": {{Name: "a"}},
+		"a scope that is none":  {{Name: "a", Token: "0123456789abcdef", Scopes: []release.Scope{"write"}}},
+		"a tenant that is none": {{Name: "a", Token: "0123456789abcdef", Tenants: []string{"a/b"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := api.New(api.Options{Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Events: i, Subscriptions: i, Tokens: tokens}); err == nil {
+			if _, err := api.New(api.Options{Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Events: i, Subscriptions: i, Inbox: i, Keys: i.Keys(), Tokens: tokens}); err == nil {
 				t.Error("it was made")
 			}
 		})

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +13,8 @@ import (
 // Applications is the list of applications the installation knows.
 type Applications struct {
 	Applications []release.Application `json:"applications"`
+	// Next is the cursor of the next page; empty on the last one.
+	Next string `json:"next,omitempty"`
 }
 
 // ApplicationBody says where an application comes from.
@@ -20,16 +23,23 @@ type ApplicationBody struct {
 	Repository string `json:"repository"`
 }
 
+// mostApplications is how many applications a page holds at most.
+const mostApplications = 1000
+
 func (s *Server) listApplications(w http.ResponseWriter, r *http.Request) {
-	known, err := s.records.Applications(r.Context())
+	asked, err := pageOf(r.Context(), "")
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	known, err := s.records.Applications(r.Context(), holderOf(r.Context()).tenants)
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("list applications: %w", err))
 		return
 	}
-	if known == nil {
-		known = []release.Application{}
-	}
-	reply(w, http.StatusOK, Applications{known})
+	// A name has no character before the space, which keeps the order of tenant and name.
+	part, after := cut(known, asked, func(a release.Application) string { return a.Tenant + " " + a.Name })
+	reply(w, http.StatusOK, Applications{part, next(w, r, after)})
 }
 
 func (s *Server) saveApplication(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +54,7 @@ func (s *Server) saveApplication(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	known, err := s.records.Applications(r.Context())
+	known, err := s.records.Applications(r.Context(), []string{application.Tenant})
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("list applications: %w", err))
 		return
@@ -55,7 +65,12 @@ func (s *Server) saveApplication(w http.ResponseWriter, r *http.Request) {
 			application.Branches = other.Branches
 		}
 	}
-	if err := s.records.SaveApplication(r.Context(), application); err != nil {
+	err = s.records.SaveApplication(r.Context(), application)
+	if errors.Is(err, release.ErrConflict) && holderOf(r.Context()).limited() {
+		// Whose it is may be another tenant's business.
+		err = &fault{http.StatusConflict, CodeConflict, "the repository is that of another application"}
+	}
+	if err != nil {
 		s.fail(w, r, fmt.Errorf("save application %s/%s: %w", application.Tenant, application.Name, err))
 		return
 	}

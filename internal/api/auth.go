@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -19,6 +18,10 @@ type Token struct {
 	Groups []string
 	// Token is the secret itself.
 	Token string
+	// Scopes are what its holder may do; nil is everything.
+	Scopes []release.Scope
+	// Tenants are whose releases it is for; nil is everybody's.
+	Tenants []string
 }
 
 // String names the holder and hides the secret.
@@ -33,8 +36,8 @@ const source = "api"
 // key is a token as it is compared: by its sum, so that neither its length nor its content shows
 // in how long a comparison takes.
 type key struct {
-	sum   [sha256.Size]byte
-	actor release.Actor
+	sum    [sha256.Size]byte
+	holder holder
 }
 
 func newKeys(tokens []Token) ([]key, error) {
@@ -44,7 +47,12 @@ func newKeys(tokens []Token) ([]key, error) {
 		if t.Name == "" || t.Token == "" {
 			return nil, fmt.Errorf("api: token %d needs a name and a secret", i+1)
 		}
-		k := key{sha256.Sum256([]byte(t.Token)), release.Actor{Name: t.Name, Source: source, Groups: t.Groups}}
+		if err := t.check(); err != nil {
+			return nil, fmt.Errorf("api: token of %s: %w", t.Name, err)
+		}
+		k := key{sha256.Sum256([]byte(t.Token)), holder{
+			actor: release.Actor{Name: t.Name, Source: source, Groups: t.Groups}, token: t.Name, scopes: t.Scopes, tenants: t.Tenants,
+		}}
 		if other, there := seen[k.sum]; there {
 			return nil, fmt.Errorf("api: %s and %s have the same token, so nobody could tell them apart", other, t.Name)
 		}
@@ -57,79 +65,71 @@ func newKeys(tokens []Token) ([]key, error) {
 	return keys, nil
 }
 
+// check says what is wrong with what the token is limited to.
+func (t Token) check() error {
+	var faults []error
+	for _, scope := range t.Scopes {
+		faults = append(faults, release.CheckScope(scope))
+	}
+	for _, tenant := range t.Tenants {
+		faults = append(faults, release.CheckName(tenant))
+	}
+	return errors.Join(faults...)
+}
+
 type contextKey int
 
 const (
-	actorKey contextKey = iota
+	holderKey contextKey = iota
 	requestKey
+	paramsKey
+	identityKey
 )
 
 // actor is who sent an authenticated request.
-func actor(ctx context.Context) release.Actor {
-	who, _ := ctx.Value(actorKey).(release.Actor)
-	return who
-}
+func actor(ctx context.Context) release.Actor { return holderOf(ctx).actor }
 
 func requestName(ctx context.Context) string {
 	name, _ := ctx.Value(requestKey).(string)
 	return name
 }
 
-// guarded gives every request a name, and tells browsers to guess nothing.
-func (s *Server) guarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name := strings.ToLower(rand.Text()[:12])
-		w.Header().Set("X-Request-Id", name)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey, name)))
-	})
-}
-
-// authenticated lets holders of a token in, as the people they are.
-func (s *Server) authenticated(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, ok := s.holder(w, r)
-		if !ok {
-			return
-		}
-		if s.people != nil {
-			person, err := s.people.Person(source, who.Name)
-			if err != nil {
-				s.fail(w, r, unknownPerson(err))
-				return
-			}
-			who = person
-		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey, who)))
-	})
-}
-
-// holder is who the request's token was given to; false when it has been refused.
-func (s *Server) holder(w http.ResponseWriter, r *http.Request) (release.Actor, bool) {
+// identify finds out who holds the request's token. Strangers are those whom the directory of people does not know.
+func (s *Server) identify(w http.ResponseWriter, r *http.Request, strangers bool) (holder, error) {
 	who, err := s.authenticate(r.Header.Get("Authorization"))
 	if err != nil {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="skyisland"`)
-		s.fail(w, r, err)
-		return release.Actor{}, false
+		return holder{}, err
 	}
-	return who, true
+	if s.people == nil {
+		return who, nil
+	}
+	person, err := s.people.Person(source, who.actor.Name)
+	if err != nil {
+		if !strangers {
+			return holder{}, unknownPerson(err)
+		}
+		who.stranger = err.Error()
+		return who, nil
+	}
+	who.actor = person
+	return who, nil
 }
 
 func unknownPerson(why error) error {
 	return &fault{http.StatusForbidden, CodeUnknownPerson, why.Error()}
 }
 
-func (s *Server) authenticate(header string) (release.Actor, error) {
+func (s *Server) authenticate(header string) (holder, error) {
 	refuse := func(sentence string) error {
 		return &fault{http.StatusUnauthorized, CodeUnauthorized, sentence}
 	}
 	if header == "" {
-		return release.Actor{}, refuse("this needs a token: send it as \"Authorization: Bearer TOKEN\"")
+		return holder{}, refuse("this needs a token: send it as \"Authorization: Bearer TOKEN\"")
 	}
 	scheme, secret, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return release.Actor{}, refuse("the Authorization header has to be \"Bearer TOKEN\"")
+		return holder{}, refuse("the Authorization header has to be \"Bearer TOKEN\"")
 	}
 	sum := sha256.Sum256([]byte(strings.TrimSpace(secret)))
 	var found *key
@@ -140,7 +140,7 @@ func (s *Server) authenticate(header string) (release.Actor, error) {
 		}
 	}
 	if found == nil {
-		return release.Actor{}, refuse("this token is not known here: it may belong to another installation, or have been replaced")
+		return holder{}, refuse("this token is not known here: it may belong to another installation, or have been replaced")
 	}
-	return found.actor, nil
+	return found.holder, nil
 }

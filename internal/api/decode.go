@@ -3,12 +3,15 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"mime"
 	"net/http"
-	"net/url"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -35,7 +38,7 @@ func decode(w http.ResponseWriter, r *http.Request, value any) error {
 	case err == nil || errors.Is(err, io.EOF):
 		return nil
 	case errors.As(err, &large):
-		return &fault{http.StatusRequestEntityTooLarge, CodeTooLarge, "the body is larger than 1 MiB"}
+		return tooLarge()
 	case errors.As(err, &known):
 		return err
 	case errors.As(err, &syntax):
@@ -47,48 +50,28 @@ func decode(w http.ResponseWriter, r *http.Request, value any) error {
 	}
 }
 
-// query is a request's parameters. One nobody knows is refused: a mistyped filter would answer with
-// everything.
-func query(r *http.Request, known ...string) (url.Values, error) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, badRequest("the parameters cannot be read: %v", err)
-	}
-	for name, given := range values {
-		if !slices.Contains(known, name) {
-			return nil, badRequest("there is no parameter %q here: there are %s", name, strings.Join(known, ", "))
-		}
-		if len(given) > 1 {
-			return nil, badRequest("the parameter %s is there %d times: give it once", name, len(given))
-		}
-	}
-	return values, nil
+func tooLarge() error {
+	return &fault{http.StatusRequestEntityTooLarge, CodeTooLarge, "the body is larger than 1 MiB"}
 }
 
-// number reads a parameter between 1 and most; one that is not there is standard.
-func number(values url.Values, name string, standard, most int) (int, error) {
-	text := values.Get(name)
-	if text == "" {
-		return standard, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > most {
-		return 0, badRequest("%s=%q: want a number from 1 to %d", name, text, most)
-	}
-	return n, nil
-}
+// The media types of what is sent.
+const (
+	mediaJSON   = "application/json"
+	mediaText   = "text/plain; charset=utf-8"
+	mediaEvents = "text/event-stream"
+)
 
-// flag reads a parameter that is true or false; one that is not there is false.
-func flag(values url.Values, name string) (bool, error) {
-	text := values.Get(name)
-	if text == "" {
-		return false, nil
+// checkMedia refuses a body that says of itself that it is no JSON. One that says nothing is taken for it.
+func checkMedia(r *http.Request) error {
+	given := r.Header.Get("Content-Type")
+	if given == "" || r.ContentLength == 0 {
+		return nil
 	}
-	on, err := strconv.ParseBool(text)
-	if err != nil {
-		return false, badRequest("%s=%q: want true or false", name, text)
+	media, _, err := mime.ParseMediaType(given)
+	if err != nil || media != mediaJSON {
+		return &fault{http.StatusUnsupportedMediaType, CodeUnsupported, fmt.Sprintf("the body is sent as %q: send JSON, with the header \"Content-Type: application/json\"", given)}
 	}
-	return on, nil
+	return nil
 }
 
 func laneOf(r *http.Request) (release.Lane, error) {
@@ -109,4 +92,23 @@ func idOf(r *http.Request) (release.ID, error) {
 		return release.ID{}, badRequest("%q is not the number of a release: want 1 or more", r.PathValue("number"))
 	}
 	return release.ID{Lane: lane, Number: n}, nil
+}
+
+// commits are whole commits, of either of git's hashes.
+var commits = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// isRef says whether git takes a text for the name of a ref (git check-ref-format), and for nothing else: not for an
+// option, a range or a search in the history.
+func isRef(text string) bool {
+	if len(text) > refLimit || strings.HasPrefix(text, "-") || strings.HasSuffix(text, ".") || strings.Contains(text, "..") || strings.Contains(text, "@{") || text == "@" {
+		return false
+	}
+	for _, part := range strings.Split(text, "/") {
+		if part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock") {
+			return false
+		}
+	}
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(c rune) bool {
+		return unicode.IsSpace(c) || unicode.IsControl(c) || strings.ContainsRune(`~^:?*[\`, c)
+	})
 }

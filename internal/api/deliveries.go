@@ -12,10 +12,23 @@ import (
 
 // Notifications are what people are told, and what became of it.
 type Notifications interface {
-	// Deliveries are the newest, at most so many; only those that were given up when dead is set.
-	Deliveries(ctx context.Context, dead bool, most int) ([]Delivery, error)
-	// RetryDelivery lets one that was given up be sent again; any other is [release.ErrNotFound].
-	RetryDelivery(ctx context.Context, id string, at time.Time) error
+	// Deliveries are those that match, the newest first, and the cursor of the next page; "" when there is none. A cursor
+	// that they did not give is [ErrCursor].
+	Deliveries(ctx context.Context, filter DeliveryFilter) ([]Delivery, string, error)
+	// RetryDelivery lets one of some tenants, nil for all, that was given up be sent again; any other is
+	// [release.ErrNotFound].
+	RetryDelivery(ctx context.Context, id string, tenants []string, at time.Time) error
+}
+
+// DeliveryFilter chooses messages.
+type DeliveryFilter struct {
+	// Dead is only those that were given up.
+	Dead bool
+	// After is the Next of the page before this one, Limit how many to give.
+	After string
+	Limit int
+	// Tenants are whose may be seen, which leaves out what is about no tenant; nil is everybody's.
+	Tenants []string
 }
 
 // Delivery is one message to one target of a channel.
@@ -38,6 +51,13 @@ type Delivery struct {
 // DeliveryList is the newest deliveries.
 type DeliveryList struct {
 	Deliveries []Delivery `json:"deliveries"`
+	// Next is the cursor of the next page; empty on the last one.
+	Next string `json:"next,omitempty"`
+}
+
+// Retried names the delivery that waits again.
+type Retried struct {
+	ID string `json:"id"`
 }
 
 // The bounds of a list of deliveries.
@@ -47,22 +67,14 @@ const (
 )
 
 func (s *Server) listDeliveries(w http.ResponseWriter, r *http.Request) {
-	values, err := query(r, "dead", "limit")
+	asked, err := pageOf(r.Context(), "")
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	limit, err := number(values, "limit", usualDeliveries, mostDeliveries)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	dead, err := flag(values, "dead")
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	list, err := s.notifications.Deliveries(r.Context(), dead, limit)
+	list, after, err := s.notifications.Deliveries(r.Context(), DeliveryFilter{
+		Dead: paramsOf(r.Context()).flag("dead"), After: asked.After, Limit: asked.Limit, Tenants: holderOf(r.Context()).tenants,
+	})
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("list deliveries: %w", err))
 		return
@@ -70,12 +82,12 @@ func (s *Server) listDeliveries(w http.ResponseWriter, r *http.Request) {
 	if list == nil {
 		list = []Delivery{}
 	}
-	reply(w, http.StatusOK, DeliveryList{list})
+	reply(w, http.StatusOK, DeliveryList{list, next(w, r, after)})
 }
 
 func (s *Server) retryDelivery(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("delivery")
-	err := s.notifications.RetryDelivery(r.Context(), id, time.Now().UTC())
+	err := s.notifications.RetryDelivery(r.Context(), id, holderOf(r.Context()).tenants, s.now().UTC())
 	if errors.Is(err, release.ErrNotFound) {
 		s.fail(w, r, missing("there is no delivery %q that was given up: GET /api/v1/deliveries?dead=true lists those there are", id))
 		return
@@ -84,7 +96,5 @@ func (s *Server) retryDelivery(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fmt.Errorf("retry a delivery: %w", err))
 		return
 	}
-	reply(w, http.StatusOK, struct {
-		ID string `json:"id"`
-	}{id})
+	reply(w, http.StatusOK, Retried{id})
 }

@@ -59,6 +59,9 @@ type Unit struct {
 
 func (s *Server) showInfo(w http.ResponseWriter, r *http.Request) {
 	info := s.info
+	if info.Units == nil {
+		info.Units = []Unit{}
+	}
 	if s.policies != nil {
 		rules := s.policies.Rules(r.Context())
 		info.Rules = &rules

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,15 +26,10 @@ type InstructionBody struct {
 // textLimit bounds what is kept of what somebody wrote, in bytes: it goes into a workflow's history.
 const textLimit = 4 << 10
 
-func (s *Server) instruct(w http.ResponseWriter, r *http.Request) {
+func (s *Server) instruct(w http.ResponseWriter, r *http.Request, what dispatch.Instruction) {
 	id, err := idOf(r)
 	if err != nil {
 		s.fail(w, r, err)
-		return
-	}
-	what := dispatch.Instruction(r.PathValue("instruction"))
-	if all := dispatch.Instructions(); !slices.Contains(all, what) {
-		s.fail(w, r, missing("releases understand no %q: they understand %s", what, words(all)))
 		return
 	}
 	var body InstructionBody
@@ -50,7 +44,7 @@ func (s *Server) instruct(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), instructFor)
 	defer cancel()
 	followed, err := s.releases.Instruct(ctx, id, what, release.Instruction{
-		By: actor(r.Context()), Comment: body.Comment, PlanHash: body.PlanHash, Ask: body.Ask, At: time.Now().UTC(),
+		ID: keyIdentity(r.Context()), By: actor(r.Context()), Comment: body.Comment, PlanHash: body.PlanHash, Ask: body.Ask, At: s.now().UTC(),
 	})
 	if err != nil {
 		s.fail(w, r, s.explainAbsence(r.Context(), id, err))
@@ -58,6 +52,28 @@ func (s *Server) instruct(w http.ResponseWriter, r *http.Request) {
 	}
 	s.log.InfoContext(r.Context(), "instruction followed", "release", id.String(), "instruction", string(what), "actor", actor(r.Context()).Name)
 	reply(w, http.StatusOK, followed)
+}
+
+// instructionID is the name of the operation that gives an instruction.
+func instructionID(what dispatch.Instruction) string {
+	if what == dispatch.BreakGlass {
+		return "breakGlass"
+	}
+	return string(what) + "Release"
+}
+
+// instructionMeans is what an instruction does, as a sentence.
+func instructionMeans(what dispatch.Instruction) string {
+	return map[dispatch.Instruction]string{
+		dispatch.Approve:    "Approves the plan of a release that asks.",
+		dispatch.Reject:     "Rejects the plan of a release that asks.",
+		dispatch.Pause:      "Holds a release where it is; its canary stays watched.",
+		dispatch.Resume:     "Lets a paused release go on.",
+		dispatch.Promote:    "Ends the step or the watch under way before its evidence is in.",
+		dispatch.Abort:      "Stops a release; what moved goes back.",
+		dispatch.Rollback:   "Takes all traffic back to stable. Nothing has to allow it but the token.",
+		dispatch.BreakGlass: "Asks for a rule to be broken; it counts when a second person does so too.",
+	}[what]
 }
 
 func checkInstruction(what dispatch.Instruction, body InstructionBody) error {
@@ -95,17 +111,35 @@ func (s *Server) explainAbsence(ctx context.Context, id release.ID, err error) e
 	}
 }
 
+// AlarmBody is an alarm as it is raised.
+type AlarmBody struct {
+	// Name says which alarm it is; Source is whose, and the token's holder when it is empty.
+	Name   string `json:"name"`
+	Source string `json:"source,omitempty"`
+	// Summary is a sentence for people.
+	Summary string `json:"summary,omitempty"`
+	// At is when; zero is now.
+	At time.Time `json:"at,omitzero"`
+}
+
+// AlarmTold is an alarm that a release has heard of.
+type AlarmTold struct {
+	Release release.ID    `json:"release"`
+	Alarm   release.Alarm `json:"alarm"`
+}
+
 func (s *Server) alarm(w http.ResponseWriter, r *http.Request) {
 	id, err := idOf(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	var alarm release.Alarm
-	if err := decode(w, r, &alarm); err != nil {
+	var body AlarmBody
+	if err := decode(w, r, &body); err != nil {
 		s.fail(w, r, err)
 		return
 	}
+	alarm := release.Alarm(body)
 	if alarm.Name == "" {
 		s.fail(w, r, badRequest("name is missing: it says which alarm it is"))
 		return
@@ -118,7 +152,7 @@ func (s *Server) alarm(w http.ResponseWriter, r *http.Request) {
 		alarm.Source = actor(r.Context()).Name
 	}
 	if alarm.At.IsZero() {
-		alarm.At = time.Now().UTC()
+		alarm.At = s.now().UTC()
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), askFor)
 	defer cancel()
@@ -127,8 +161,5 @@ func (s *Server) alarm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.log.InfoContext(r.Context(), "alarm passed on", "release", id.String(), "alarm", alarm.Name, "actor", actor(r.Context()).Name)
-	reply(w, http.StatusAccepted, struct {
-		Release release.ID    `json:"release"`
-		Alarm   release.Alarm `json:"alarm"`
-	}{id, alarm})
+	reply(w, http.StatusAccepted, AlarmTold{id, alarm})
 }

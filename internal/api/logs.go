@@ -51,19 +51,10 @@ const (
 const slowReader = 30 * time.Second
 
 func (s *Server) showInstanceLogs(w http.ResponseWriter, r *http.Request) {
-	values, err := query(r, "component", "revision", "unit", "tail", "follow")
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	wanted := LogQuery{Component: values.Get("component"), Revision: values.Get("revision"), Unit: values.Get("unit")}
-	if wanted.Tail, err = number(values, "tail", usualTail, mostTail); err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	if wanted.Follow, err = flag(values, "follow"); err != nil {
-		s.fail(w, r, err)
-		return
+	given := paramsOf(r.Context())
+	wanted := LogQuery{
+		Component: given.text("component"), Revision: given.text("revision"), Unit: given.text("unit"),
+		Tail: given.number("tail"), Follow: given.flag("follow"),
 	}
 	s.stream(w, r, func(ctx context.Context, out io.Writer) error { return s.logs.InstanceLogs(ctx, wanted, out) })
 }
@@ -74,26 +65,9 @@ func (s *Server) showBuildLog(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	values, err := query(r, "component", "kind")
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	kind := LogKind(values.Get("kind"))
-	switch kind {
-	case "":
-		kind = BuildLog
-	case BuildLog, TestLog:
-	default:
-		s.fail(w, r, badRequest("there is no log of kind %q: there are build and test", kind))
-		return
-	}
-	if err := release.CheckName(values.Get("component")); err != nil {
-		s.fail(w, r, badRequest("component %v", err))
-		return
-	}
+	given := paramsOf(r.Context())
 	s.stream(w, r, func(ctx context.Context, out io.Writer) error {
-		return s.logs.BuildLog(ctx, id, values.Get("component"), kind, out)
+		return s.logs.BuildLog(ctx, id, given.text("component"), LogKind(given.text("kind")), out)
 	})
 }
 
@@ -151,7 +125,7 @@ type lines struct {
 func (l *lines) begin() {
 	if !l.begun {
 		l.begun = true
-		l.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		l.w.Header().Set("Content-Type", mediaText)
 		l.w.WriteHeader(http.StatusOK)
 	}
 }

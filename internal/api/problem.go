@@ -29,20 +29,60 @@ type Problem struct {
 // ProblemType is the media type of a [Problem].
 const ProblemType = "application/problem+json"
 
-// The codes of problems.
+// The codes of problems; [Problems] has what they mean.
 const (
 	CodeBadRequest   = "bad-request"
 	CodeUnauthorized = "unauthorized"
 	// CodeUnknownPerson is for a token whose holder is nobody in the directory of people.
 	CodeUnknownPerson = "unknown-person"
-	CodeNotFound      = "not-found"
-	CodeRefused       = "refused"
-	CodeFinished      = "finished"
-	CodeConflict      = "conflict"
-	CodeTooLarge      = "too-large"
-	CodeUnavailable   = "unavailable"
-	CodeInternal      = "internal"
+	// CodeScope is for a token that is not for this kind of thing, CodeTenant for one that is not for these tenants.
+	CodeScope          = "missing-scope"
+	CodeTenant         = "other-tenant"
+	CodeNotFound       = "not-found"
+	CodeMethod         = "method-not-allowed"
+	CodeRefused        = "refused"
+	CodeFinished       = "finished"
+	CodeConflict       = "conflict"
+	CodeInProgress     = "in-progress"
+	CodeTooLarge       = "too-large"
+	CodeUnsupported    = "unsupported-media-type"
+	CodeKeyReused      = "key-reused"
+	CodeInternal       = "internal"
+	CodeNotImplemented = "not-implemented"
+	CodeUnavailable    = "unavailable"
 )
+
+// ProblemKind is a problem that the API can answer.
+type ProblemKind struct {
+	Status        int
+	Code, Meaning string
+}
+
+// Problems are all that the API can answer, by status. A code may come with more than one.
+func Problems() []ProblemKind {
+	return []ProblemKind{
+		{400, CodeBadRequest, "something in the request is wrong"},
+		{401, CodeUnauthorized, "no token, or one that is not known"},
+		{403, CodeUnknownPerson, "the token's holder is not in the directory of people; the sentence says how to get there"},
+		{403, CodeScope, "the token lacks a scope; the sentence names it"},
+		{403, CodeTenant, "it is not of the token's tenants alone"},
+		{403, CodeRefused, "the rules do not let the person do this, with their reasons"},
+		{404, CodeNotFound, "there is no such thing; the sentence says what there is"},
+		{405, CodeMethod, "the path takes other methods: those of the header Allow"},
+		{409, CodeRefused, "the release does not follow, with its reason"},
+		{409, CodeFinished, "the release has ended"},
+		{409, CodeConflict, "it contradicts what is there"},
+		{409, CodeInProgress, "the request with this idempotency key is under way; ask again after Retry-After"},
+		{413, CodeTooLarge, "the body is larger than 1 MiB"},
+		{415, CodeUnsupported, "the body is not sent as JSON"},
+		{422, CodeKeyReused, "the idempotency key belongs to another request"},
+		{500, CodeInternal, "the server's fault; its log says more"},
+		{501, CodeNotImplemented, "this installation does not do that"},
+		{503, CodeUnavailable, "something it needs does not answer; try again after Retry-After"},
+	}
+}
+
+const brokenSentence = "something went wrong on the server; its log says more under this request's name"
 
 const problemPrefix = "urn:skyisland:problem:"
 
@@ -84,7 +124,7 @@ func problemOf(err error) Problem {
 	case errors.As(err, &refused):
 		return newProblem(http.StatusConflict, CodeRefused, refused.Error())
 	case errors.Is(err, ErrCursor):
-		return newProblem(http.StatusBadRequest, CodeBadRequest, "before is not the \"next\" of a page of this list: begin without it")
+		return newProblem(http.StatusBadRequest, CodeBadRequest, "cursor is not the \"next\" of a page of this list: begin without it")
 	case errors.Is(err, release.ErrFinished):
 		return newProblem(http.StatusConflict, CodeFinished, err.Error())
 	case errors.Is(err, release.ErrConflict):
@@ -96,7 +136,7 @@ func problemOf(err error) Problem {
 			"Temporal does not answer at the moment, so releases cannot be asked or told anything; try again shortly")
 	default:
 		// What went wrong may name addresses and files that are nobody's business outside.
-		return newProblem(http.StatusInternalServerError, CodeInternal, "something went wrong on the server; its log says more under this request's name")
+		return newProblem(http.StatusInternalServerError, CodeInternal, brokenSentence)
 	}
 }
 
@@ -124,6 +164,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if problem.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
+	if problem.Code() == CodeInProgress {
+		w.Header().Set("Retry-After", "1")
+	}
 	w.Header().Set("Content-Type", ProblemType)
 	w.WriteHeader(problem.Status)
 	// A client that went away is no concern of ours.
@@ -132,7 +175,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // reply answers with a value.
 func reply(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", mediaJSON)
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(value)
 }

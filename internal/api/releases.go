@@ -30,6 +30,19 @@ type ReleaseFilter struct {
 	Limit int
 	// Before is the Next of the page before this one.
 	Before string
+	// Tenants are whose releases may be seen at all; nil is everybody's.
+	Tenants []string
+}
+
+// DecisionFilter chooses what the rules answered.
+type DecisionFilter struct {
+	// Since is from when on.
+	Since time.Time
+	// After is the Next of the page before this one, Limit how many to give.
+	After string
+	Limit int
+	// Tenants are whose may be seen, which leaves out what is about no release; nil is everybody's.
+	Tenants []string
 }
 
 // The bounds of [ReleaseFilter].Limit.
@@ -41,7 +54,7 @@ const (
 // ReleasePage is a part of a list of releases, the newest first.
 type ReleasePage struct {
 	Releases []release.Summary `json:"releases"`
-	// Next is the Before of the next page; empty on the last one.
+	// Next is the cursor of the next page; empty on the last one.
 	Next string `json:"next,omitempty"`
 }
 
@@ -58,7 +71,7 @@ type Decision struct {
 // DecisionPage is a part of what the rules answered to all releases, oldest first.
 type DecisionPage struct {
 	Decisions []Decision `json:"decisions"`
-	// Next is the After of the next page; empty on the last one.
+	// Next is the cursor of the next page; empty on the last one.
 	Next string `json:"next,omitempty"`
 }
 
@@ -71,12 +84,16 @@ type Decisions struct {
 var ErrCursor = errors.New("unknown cursor")
 
 func (s *Server) listReleases(w http.ResponseWriter, r *http.Request) {
-	filter, err := filterOf(r)
+	asked, err := pageOf(r.Context(), "before")
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	found, next, err := s.records.Releases(r.Context(), filter)
+	given := paramsOf(r.Context())
+	found, after, err := s.records.Releases(r.Context(), ReleaseFilter{
+		Tenant: given.text("tenant"), Application: given.text("application"), Environment: given.text("environment"),
+		Phase: release.Phase(given.text("phase")), Limit: asked.Limit, Before: asked.After, Tenants: holderOf(r.Context()).tenants,
+	})
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("list releases: %w", err))
 		return
@@ -84,29 +101,11 @@ func (s *Server) listReleases(w http.ResponseWriter, r *http.Request) {
 	if found == nil {
 		found = []release.Summary{}
 	}
-	reply(w, http.StatusOK, ReleasePage{Releases: found, Next: next})
+	reply(w, http.StatusOK, ReleasePage{Releases: found, Next: next(w, r, after)})
 }
 
-func filterOf(r *http.Request) (ReleaseFilter, error) {
-	values, err := query(r, "tenant", "application", "environment", "phase", "limit", "before")
-	if err != nil {
-		return ReleaseFilter{}, err
-	}
-	filter := ReleaseFilter{
-		Tenant: values.Get("tenant"), Application: values.Get("application"), Environment: values.Get("environment"),
-		Phase: release.Phase(values.Get("phase")), Before: values.Get("before"),
-	}
-	if filter.Limit, err = number(values, "limit", usualLimit, mostLimit); err != nil {
-		return ReleaseFilter{}, err
-	}
-	if all := phases(); filter.Phase != "" && !slices.Contains(all, string(filter.Phase)) {
-		return ReleaseFilter{}, badRequest("there is no phase %q: there are %s", filter.Phase, strings.Join(all, ", "))
-	}
-	return filter, nil
-}
-
-// phases are all phases, in the order of the state machine.
-func phases() []string {
+// Phases are all phases, in the order of the state machine.
+func Phases() []string {
 	var out []string
 	for _, t := range release.Transitions() {
 		for _, phase := range []release.Phase{t.From, t.To} {
@@ -185,7 +184,8 @@ func (s *Server) unknownRelease(ctx context.Context, id release.ID) error {
 
 // unknownLane says which applications there are instead of a lane that never had a release.
 func (s *Server) unknownLane(ctx context.Context, lane release.Lane) error {
-	known, err := s.records.Applications(ctx)
+	// What there is instead is told of what the token may see.
+	known, err := s.records.Applications(ctx, holderOf(ctx).tenants)
 	if err != nil {
 		return fmt.Errorf("list applications: %w", err)
 	}
@@ -250,26 +250,15 @@ const (
 )
 
 func (s *Server) listAllDecisions(w http.ResponseWriter, r *http.Request) {
-	values, err := query(r, "since", "after", "limit")
+	asked, err := pageOf(r.Context(), "after")
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	since, err := time.Parse(time.RFC3339, values.Get("since"))
-	if err != nil {
-		s.fail(w, r, badRequest("since=%q: want a time such as 2026-11-20T00:00:00Z", values.Get("since")))
-		return
-	}
-	limit, err := number(values, "limit", usualDecisions, mostDecisions)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	found, next, err := s.records.DecisionsSince(r.Context(), since, values.Get("after"), limit)
-	if errors.Is(err, ErrCursor) {
-		s.fail(w, r, badRequest("after=%q: want the next of a page before", values.Get("after")))
-		return
-	}
+	who := holderOf(r.Context())
+	found, after, err := s.records.DecisionsSince(r.Context(), DecisionFilter{
+		Since: paramsOf(r.Context()).moment("since"), After: asked.After, Limit: asked.Limit, Tenants: who.tenants,
+	})
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("list decisions: %w", err))
 		return
@@ -277,7 +266,13 @@ func (s *Server) listAllDecisions(w http.ResponseWriter, r *http.Request) {
 	if found == nil {
 		found = []Decision{}
 	}
-	reply(w, http.StatusOK, DecisionPage{found, next})
+	for i := range found {
+		if who.limited() {
+			// A question names what else ramps and what else is frozen, of whatever tenant.
+			found[i].Question = nil
+		}
+	}
+	reply(w, http.StatusOK, DecisionPage{found, next(w, r, after)})
 }
 
 func (s *Server) showLane(w http.ResponseWriter, r *http.Request) {

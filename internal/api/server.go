@@ -3,8 +3,10 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,15 +42,16 @@ type Records interface {
 	Entries(ctx context.Context, id release.ID) ([]release.Entry, error)
 	// Decisions are what the rules answered for a release, oldest first.
 	Decisions(ctx context.Context, id release.ID) ([]Decision, error)
-	// DecisionsSince are those of all releases from a time on, with their questions, oldest first, and the cursor of the
+	// DecisionsSince are those of all releases that match, with their questions, oldest first, and the cursor of the
 	// next page; "" when there is none. A cursor that they did not give is [ErrCursor].
-	DecisionsSince(ctx context.Context, since time.Time, after string, most int) ([]Decision, string, error)
-	Applications(ctx context.Context) ([]release.Application, error)
+	DecisionsSince(ctx context.Context, filter DecisionFilter) ([]Decision, string, error)
+	// Applications are those of some tenants, nil for all, by tenant and name.
+	Applications(ctx context.Context, tenants []string) ([]release.Application, error)
 	// SaveApplication adds an application, or replaces the one of its name.
 	SaveApplication(ctx context.Context, application release.Application) error
 }
 
-// Options are what a server is made of. All but People, Policies, Artifacts and Log is required.
+// Options are what a server is made of. All but People, Policies, Artifacts, Writebacks, Intake, Now and Log is required.
 type Options struct {
 	Releases Releases
 	Records  Records
@@ -64,15 +67,21 @@ type Options struct {
 	Subscriptions Subscriptions
 	// Inbox is what came from outside.
 	Inbox Inbox
+	// Keys keep the answers to requests that come with an Idempotency-Key.
+	Keys Keys
 	// Tokens are who may use the API; nobody else may.
 	Tokens []Token
 	// People knows who holds a token; without it everybody is who their token says.
 	People People
 	// Policies say which rules are in force; without them the server does not tell.
 	Policies Policies
-	Info     Info
 	// Artifacts know what was built; without them the server has no statements.
 	Artifacts Artifacts
+	// Intake takes what is asked for in; without it nobody can ask for a release here.
+	Intake Intake
+	Info   Info
+	// Now is the clock; nil is the machine's.
+	Now func() time.Time
 	// Log takes what operators should see; nil discards it.
 	Log *slog.Logger
 }
@@ -93,6 +102,10 @@ type Server struct {
 	people        People
 	policies      Policies
 	artifacts     Artifacts
+	intake        Intake
+	idempotency   Keys
+	now           func() time.Time
+	operations    []Operation
 	info          Info
 	log           *slog.Logger
 	watches       *watches
@@ -106,11 +119,15 @@ type Server struct {
 // New is a server; mount its [Server.Handler]. It fails when something is missing or a token is
 // there twice.
 func New(o Options) (*Server, error) {
-	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil || o.Freezes == nil || o.Notifications == nil || o.Inbox == nil {
-		return nil, errors.New("api: releases, records, traffic, logs, freezes, notifications and inbox are all needed")
+	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil || o.Freezes == nil || o.Notifications == nil || o.Keys == nil {
+		return nil, errors.New("api: releases, records, traffic, logs, freezes, notifications and keys are all needed")
 	}
-	if o.Events == nil || o.Subscriptions == nil {
-		return nil, errors.New("api: events and subscriptions are needed too")
+	if o.Events == nil || o.Subscriptions == nil || o.Inbox == nil {
+		return nil, errors.New("api: events, subscriptions and inbox are all needed")
+	}
+	operations := Operations()
+	if err := checkOperations(operations); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
 	}
 	keys, err := newKeys(o.Tokens)
 	if err != nil {
@@ -119,7 +136,11 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	s := &Server{
+		operations: operations, intake: o.Intake, idempotency: o.Keys, now: o.Now,
 		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs, freezes: o.Freezes, notifications: o.Notifications,
 		writebacks: o.Writebacks, events: o.Events, subscriptions: o.Subscriptions,
 		inbox: o.Inbox, keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
@@ -133,59 +154,55 @@ func New(o Options) (*Server, error) {
 // [http.Server.RegisterOnShutdown].
 func (s *Server) Close() { s.closeOnce.Do(func() { close(s.closing) }) }
 
-// Handler is the whole API, from /healthz and /api/v1 on.
+// Handler is the whole API, from /healthz and /api/v1 on: what [Operations] list, and nothing else.
 func (s *Server) Handler() http.Handler {
-	const releases = "/api/v1/releases/{tenant}/{application}/{environment}/{number}"
-
-	v1 := http.NewServeMux()
-	v1.HandleFunc("GET /api/v1/info", s.showInfo)
-	v1.HandleFunc("GET /api/v1/applications", s.listApplications)
-	v1.HandleFunc("PUT /api/v1/applications/{tenant}/{application}", s.saveApplication)
-	v1.HandleFunc("GET /api/v1/releases", s.listReleases)
-	v1.HandleFunc("GET "+releases, s.showRelease)
-	v1.HandleFunc("GET "+releases+"/watch", s.watchRelease)
-	v1.HandleFunc("GET "+releases+"/decisions", s.listDecisions)
-	v1.HandleFunc("GET "+releases+"/artifacts", s.listArtifacts)
-	v1.HandleFunc("GET "+releases+"/logs", s.showBuildLog)
-	v1.HandleFunc("POST "+releases+"/alarms", s.alarm)
-	v1.HandleFunc("POST "+releases+"/{instruction}", s.instruct)
-	v1.HandleFunc("GET /api/v1/lanes/{tenant}/{application}/{environment}", s.showLane)
-	v1.HandleFunc("GET /api/v1/freezes", s.listFreezes)
-	v1.HandleFunc("POST /api/v1/freezes", s.addFreeze)
-	v1.HandleFunc("DELETE /api/v1/freezes/{freeze}", s.liftFreeze)
-	v1.HandleFunc("GET /api/v1/decisions", s.listAllDecisions)
-	v1.HandleFunc("GET /api/v1/deliveries", s.listDeliveries)
-	v1.HandleFunc("POST /api/v1/deliveries/{delivery}/retry", s.retryDelivery)
-	v1.HandleFunc("GET /api/v1/writeback", s.listWritebacks)
-	v1.HandleFunc("POST /api/v1/writeback/retry", s.retryWriteback)
-	v1.HandleFunc("GET /api/v1/artifacts/{digest}/provenance", s.listStatements)
-	v1.HandleFunc("GET /api/v1/provenance/keys", s.listKeys)
-	v1.HandleFunc("GET /api/v1/events/stream", s.streamEvents)
-	v1.HandleFunc("GET /api/events", s.streamEvents)
-	v1.HandleFunc("GET /api/v1/subscriptions", s.listSubscriptions)
-	v1.HandleFunc("GET /api/v1/subscriptions/{subscription}/deliveries", s.listEventDeliveries)
-	v1.HandleFunc("POST /api/v1/subscriptions/{subscription}/deliveries/{delivery}/retry", s.retryEventDelivery)
-	v1.HandleFunc("GET /api/v1/inbox", s.listEvents)
-	v1.HandleFunc("GET /api/v1/inbox/{event}", s.showEvent)
-	v1.HandleFunc("GET /api/v1/inbox/{event}/body", s.showEventBody)
-	v1.HandleFunc("POST /api/v1/inbox/{event}/replay", s.replayEvent)
-	v1.HandleFunc("GET /api/v1/traffic", s.showTraffic)
-	v1.HandleFunc("GET /api/v1/logs", s.showInstanceLogs)
-	v1.HandleFunc("/", s.unknownRoute)
-
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", s.health)
-	mux.HandleFunc("GET /api/v1/whoami", s.whoAmI)
-	mux.HandleFunc("GET /api/v1/events/schema", s.showEventSchema)
-	mux.Handle("/", s.authenticated(v1))
-	return s.guarded(mux)
+	for _, operation := range s.operations {
+		mux.Handle(operation.Pattern(), s.operated(operation))
+	}
+	return s.guarded(s.routed(mux))
+}
+
+// operated serves an operation to those who may use it.
+func (s *Server) operated(o Operation) http.Handler {
+	serve := func(w http.ResponseWriter, r *http.Request) { o.serve(s, w, r) }
+	if o.Keyed {
+		serve = s.keyed(o, serve)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		if o.Tenants != TenantPublic {
+			who, err := s.identify(w, r, o.Scope == "")
+			if err == nil {
+				err = o.admit(r, who)
+			}
+			if err != nil {
+				s.fail(w, r, err)
+				return
+			}
+			ctx = context.WithValue(ctx, holderKey, who)
+		}
+		given, err := readParams(r, o)
+		if err == nil && o.Body != nil {
+			err = checkMedia(r)
+		}
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		serve(w, r.WithContext(context.WithValue(ctx, paramsKey, given)))
+	})
 }
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Type", mediaText)
 	_, _ = w.Write([]byte("ok\n"))
 }
 
-func (s *Server) unknownRoute(w http.ResponseWriter, r *http.Request) {
-	s.fail(w, r, missing("there is no %s %s; docs/api.md lists what there is", r.Method, r.URL.Path))
+// unknownRoute says what there is instead of a path that is not there.
+func (s *Server) unknownRoute(r *http.Request) error {
+	if parts := strings.Split(strings.TrimPrefix(r.URL.Path, v1+"/releases/"), "/"); r.Method == post && len(parts) == 5 {
+		return missing("releases understand no %q: they understand %s", parts[4], words(dispatch.Instructions()))
+	}
+	return missing("there is no %s %s; docs/api.md and /api/v1/openapi.json list what there is", r.Method, r.URL.Path)
 }

@@ -70,11 +70,7 @@ type RouteRevision struct {
 }
 
 func (s *Server) showTraffic(w http.ResponseWriter, r *http.Request) {
-	values, err := query(r, "tenant", "application")
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
+	given, who := paramsOf(r.Context()), holderOf(r.Context())
 	ctx, cancel := context.WithTimeout(r.Context(), askFor)
 	defer cancel()
 	gateways, err := s.traffic.Gateways(ctx)
@@ -86,7 +82,7 @@ func (s *Server) showTraffic(w http.ResponseWriter, r *http.Request) {
 	for _, g := range gateways {
 		chosen := []Route{}
 		for _, route := range g.Routes {
-			if belongs(route.Key, values.Get("tenant"), values.Get("application")) {
+			if belongs(route.Key, given.text("tenant"), given.text("application")) && who.sees(tenantOf(route.Key)) {
 				chosen = append(chosen, route)
 			}
 		}
@@ -100,4 +96,10 @@ func (s *Server) showTraffic(w http.ResponseWriter, r *http.Request) {
 func belongs(key, tenant, application string) bool {
 	parts := strings.SplitN(key, "/", 3)
 	return len(parts) == 3 && (tenant == "" || parts[0] == tenant) && (application == "" || parts[1] == application)
+}
+
+// tenantOf is whose a route is.
+func tenantOf(key string) string {
+	tenant, _, _ := strings.Cut(key, "/")
+	return tenant
 }

@@ -104,7 +104,7 @@ func (e *eventStream) comment() error {
 func (e *eventStream) write(text string) error {
 	if !e.begun {
 		e.begun = true
-		e.w.Header().Set("Content-Type", "text/event-stream")
+		e.w.Header().Set("Content-Type", mediaEvents)
 		// Proxies that gather answers would hold the events back.
 		e.w.Header().Set("X-Accel-Buffering", "no")
 	}
@@ -159,8 +159,9 @@ func (w *watches) join(ctx context.Context, id release.ID) (one *watched, leave 
 	one = w.byID[id]
 	if one == nil {
 		one = &watched{view: view{changed: make(chan struct{})}}
-		// Others may watch longer than the one who came first.
-		polling, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		// Others may watch longer than the one who came first, and may see other tenants: what is said to all is of the
+		// release's own.
+		polling, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), holderKey, holder{tenants: []string{id.Lane.Tenant}}))
 		one.cancel = cancel
 		w.byID[id] = one
 		go w.poll(polling, id, one)

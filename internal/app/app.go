@@ -192,7 +192,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	}
 	tokens := make([]api.Token, len(o.Config.Tokens))
 	for i, token := range o.Config.Tokens {
-		tokens[i] = api.Token{Name: token.Name, Groups: token.Groups, Token: token.Token.Reveal()}
+		tokens[i] = api.Token{Name: token.Name, Groups: token.Groups, Token: token.Token.Reveal(), Scopes: token.Scopes, Tenants: token.Tenants}
 	}
 	info := api.Info{Version: o.Version, TemporalUI: o.Config.Temporal.UI, GitRemote: o.GitRemote}
 	if a.github != nil {
@@ -210,8 +210,8 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
 		Writebacks: writebacks{a.store, a.kickAll}, Artifacts: shelf{a.attestations},
 		Events: a.feed, Subscriptions: subscriptions{a.store, a.subscribers.Subscribers, a.subscribers.Kick},
-		Inbox:  inboxView{a.store, a.router.Wake},
-		Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
+		Inbox: inboxView{a.store, a.router.Wake},
+		Keys:  idempotency{a.store}, Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
 	})
 	return err
 }

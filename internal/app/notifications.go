@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -172,16 +173,19 @@ type deliveries struct {
 }
 
 // Deliveries are the newest.
-func (d deliveries) Deliveries(ctx context.Context, dead bool, most int) ([]api.Delivery, error) {
-	kept, err := d.Store.Deliveries(ctx, dead, most)
+func (d deliveries) Deliveries(ctx context.Context, filter api.DeliveryFilter) ([]api.Delivery, string, error) {
+	kept, next, err := d.Store.Deliveries(ctx, store.DeliveryFilter(filter))
+	if errors.Is(err, store.ErrCursor) {
+		err = fmt.Errorf("%w: %w", api.ErrCursor, err)
+	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	out := make([]api.Delivery, len(kept))
 	for i, one := range kept {
 		var notice notify.Notice
 		if err := json.Unmarshal(one.Notice, &notice); err != nil {
-			return nil, fmt.Errorf("read delivery %s: %w", one.ID, err)
+			return nil, "", fmt.Errorf("read delivery %s: %w", one.ID, err)
 		}
 		out[i] = api.Delivery{
 			ID: one.ID, Target: one.Channel + ":" + one.Target, Release: one.Release, Title: notice.Title, State: string(one.State),
@@ -191,12 +195,12 @@ func (d deliveries) Deliveries(ctx context.Context, dead bool, most int) ([]api.
 			out[i].Due = &kept[i].Due
 		}
 	}
-	return out, nil
+	return out, next, nil
 }
 
 // RetryDelivery lets one that was given up be sent again, at once.
-func (d deliveries) RetryDelivery(ctx context.Context, id string, at time.Time) error {
-	err := d.Store.RetryDelivery(ctx, id, at)
+func (d deliveries) RetryDelivery(ctx context.Context, id string, tenants []string, at time.Time) error {
+	err := d.Store.RetryDelivery(ctx, id, tenants, at)
 	if err == nil {
 		d.kick()
 	}

@@ -70,8 +70,8 @@ func (r records) Decisions(ctx context.Context, id release.ID) ([]api.Decision, 
 	return out, nil
 }
 
-func (r records) DecisionsSince(ctx context.Context, since time.Time, after string, most int) ([]api.Decision, string, error) {
-	stored, next, err := r.Store.DecisionsSince(ctx, since, after, most)
+func (r records) DecisionsSince(ctx context.Context, filter api.DecisionFilter) ([]api.Decision, string, error) {
+	stored, next, err := r.Store.DecisionsSince(ctx, store.DecisionFilter(filter))
 	if errors.Is(err, store.ErrCursor) {
 		err = fmt.Errorf("%w: %w", api.ErrCursor, err)
 	}
@@ -80,4 +80,24 @@ func (r records) DecisionsSince(ctx context.Context, since time.Time, after stri
 		out[i] = api.Decision{Decision: d.Decision, At: d.At, Took: release.Duration(d.Took), Question: d.Question}
 	}
 	return out, next, err
+}
+
+func (r records) Applications(ctx context.Context, tenants []string) ([]release.Application, error) {
+	return r.ApplicationsOf(ctx, tenants)
+}
+
+// idempotency is the store in the words of the API.
+type idempotency struct{ *store.Store }
+
+func (k idempotency) BeginKey(ctx context.Context, key api.KeyClaim, now, claimed, expires time.Time) (api.KeptKey, bool, error) {
+	kept, taken, err := k.Store.BeginKey(ctx, store.KeyClaim(key), now, claimed, expires)
+	return api.KeptKey{Request: kept.Request, Answer: (*api.KeptAnswer)(kept.Answer)}, taken, err
+}
+
+func (k idempotency) FinishKey(ctx context.Context, key api.KeyClaim, answer api.KeptAnswer) error {
+	return k.Store.FinishKey(ctx, store.KeyClaim(key), store.KeptAnswer(answer))
+}
+
+func (k idempotency) DropKey(ctx context.Context, key api.KeyClaim) error {
+	return k.Store.DropKey(ctx, store.KeyClaim(key))
 }

@@ -117,6 +117,9 @@ func TestScripts(t *testing.T) {
 			i := installation()
 			prove(env.T().(testing.TB), i, env.WorkDir)
 			happenings(env.T().(testing.TB), i)
+			i.AddToken(api.Token{Name: "lea", Token: "limited-token-0123456789", Scopes: []release.Scope{release.ScopeRead}, Tenants: []string{"demo"}})
+			i.AddToken(api.Token{Name: "bo", Token: "blind-token-0123456789", Scopes: []release.Scope{release.ScopeAlarm}})
+			i.Inbox().Settle(api.EventOutcome{Kind: "started", Message: "release 8 has started", Releases: []release.ID{id("hello", "production", 8)}})
 			i.SetDecisions(id("shop", "production", 1), decided(env.T().(testing.TB))...)
 			i.OnInstruct(func(told apitest.Told) (workflows.Followed, error) {
 				if told.What == dispatch.Rollback {
@@ -126,7 +129,7 @@ func TestScripts(t *testing.T) {
 					told.What, told.Instruction.By, told.Instruction.PlanHash, told.Instruction.Comment)}, nil
 			})
 			env.Vars = append(env.Vars, "SKYISLAND_SERVER="+i.Start(env.T().(testing.TB), info()), "SKYISLAND_TOKEN="+apitest.Operator,
-				"PEOPLE="+directory(t), "READER="+apitest.Reader, "HOME="+filepath.Join(env.WorkDir, "home"), "TZ=UTC", "PLAN="+plan)
+				"PEOPLE="+directory(t), "READER="+apitest.Reader, "LIMITED=limited-token-0123456789", "BLIND=blind-token-0123456789", "HOME="+filepath.Join(env.WorkDir, "home"), "TZ=UTC", "PLAN="+plan)
 			return nil
 		},
 	})
@@ -252,6 +255,20 @@ func TestExitCodes(t *testing.T) {
 			ended := strings.HasPrefix(line, "release watch") || line == "doctor"
 			if got != 0 && !ended && strings.Count(errs.String(), "\n") != 1 {
 				t.Errorf("the error is not one line:\n%s", errs)
+			}
+		})
+	}
+}
+
+func TestTheExitCodeOfAStartIsItsOutcome(t *testing.T) {
+	for kind, want := range map[string]int{"queued": cli.ExitOK, "refused": cli.ExitRefused, "ignored": cli.ExitError} {
+		t.Run(kind, func(t *testing.T) {
+			i := installation()
+			i.Inbox().Settle(api.EventOutcome{Kind: kind, Message: "because"})
+			out, errs := newOutput(), newOutput()
+			got := cli.Run(t.Context(), surroundings(t, i.Start(t, info()), out, errs), strings.Fields("release start demo/hello --ref main --wait"))
+			if got != want || !strings.Contains(out.String(), kind+": because") {
+				t.Errorf("exit code %d, want %d\n%s%s", got, want, out, errs)
 			}
 		})
 	}

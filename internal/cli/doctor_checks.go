@@ -29,11 +29,16 @@ func (p *program) examine(ctx context.Context) []check {
 	if err != nil {
 		return append(checks, check{"token", resultFail, err.Error(), "take the token of the installation's configuration; a standalone keeps its in " + standaloneData + "/token"})
 	}
-	info, err := c.Info(ctx)
+	who, err := c.WhoAmI(ctx)
 	if err != nil {
 		return append(checks, check{"token", resultFail, err.Error(), "take the token of this server's installation; a standalone keeps its in " + standaloneData + "/token"})
 	}
-	checks = append(checks, ok("token", "is known to the server"), p.checkVersion(info), checkTemporalUI(ctx, info))
+	checks = append(checks, checkToken(who))
+	info, err := c.Info(ctx)
+	if err != nil {
+		return append(checks, check{"access", resultFail, err.Error(), "ask who configures the server for a token that may see, or see what this one is for: skyisland whoami"})
+	}
+	checks = append(checks, p.checkVersion(info), checkTemporalUI(ctx, info))
 	if info.GitRemote != "" {
 		checks = append(checks, ok("git remote", "push to %s", info.GitRemote))
 	}
@@ -42,6 +47,15 @@ func (p *program) examine(ctx context.Context) []check {
 	}
 	checks = append(checks, checkTraffic(ctx, c, info)...)
 	return append(checks, checkWaiting(ctx, c))
+}
+
+// checkToken looks at what the token lets its holder do.
+func checkToken(who api.WhoAmI) check {
+	if who.Unlimited {
+		return check{"token", resultWarn, "is known to the server, and lets whoever has it do everything",
+			"give it scopes in the server's configuration: tokens[].scopes, see docs/api.md"}
+	}
+	return ok("token", "is known to the server, and lets you %s", mayDo(who))
 }
 
 func checkGit(ctx context.Context) check {

@@ -8,7 +8,7 @@ import (
 
 func (p *program) release() *cobra.Command {
 	return group(&cobra.Command{Use: "release", Aliases: []string{"rel"}, Short: "See releases, and tell them what to do", Long: "See releases, and tell them what to do.\n\n" + releaseHelp},
-		p.releaseList(), p.releaseShow(), p.releaseWatch(),
+		p.releaseStart(), p.releaseList(), p.releaseShow(), p.releaseWatch(),
 		p.releaseAnswer(dispatch.Approve, "Approve the plan of a release that asks"),
 		p.releaseAnswer(dispatch.Reject, "Reject the plan of a release that asks"),
 		p.releaseInstruct(dispatch.Pause, "Hold a release where it is; its canary stays watched"),

@@ -14,8 +14,8 @@ import (
 func (p *program) whoAmI() *cobra.Command {
 	return &cobra.Command{
 		Use: "whoami", Short: "Say who the server takes you for", Args: between(0, 0),
-		Long: "Says whose your token is, who that is in the directory of people, and which groups you are in. When the directory\n" +
-			"does not know you it says how to get there, and the exit code is 1.",
+		Long: "Says whose your token is, who that is in the directory of people, which groups you are in, and what the token lets\n" +
+			"you do. When the directory does not know you it says how to get there, and the exit code is 1.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := p.client()
 			if err != nil {
@@ -46,7 +46,24 @@ func showWho(w io.Writer, who api.WhoAmI) {
 	}
 	if len(who.Groups) == 0 {
 		line("You are in no group.")
-		return
+	} else {
+		line("You are in %s.", strings.Join(who.Groups, ", "))
 	}
-	line("You are in %s.", strings.Join(who.Groups, ", "))
+	line("Your token lets you %s.", mayDo(who))
+}
+
+// mayDo is what a token is for.
+func mayDo(who api.WhoAmI) string {
+	scopes := make([]string, len(who.Scopes))
+	for i, scope := range who.Scopes {
+		scopes[i] = string(scope)
+	}
+	text := strings.Join(scopes, ", ")
+	if who.Unlimited {
+		text = "do everything (it is given no scopes)"
+	}
+	if len(who.Tenants) > 0 {
+		text += ", for " + strings.Join(who.Tenants, ", ") + " only"
+	}
+	return text
 }

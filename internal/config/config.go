@@ -94,6 +94,10 @@ type Token struct {
 	Name   string   `yaml:"name"`
 	Groups []string `yaml:"groups"`
 	Token  Secret   `yaml:"token"`
+	// Scopes are what its holder may do; none is everything, as in configurations from before there were scopes.
+	Scopes []release.Scope `yaml:"scopes"`
+	// Tenants are whose releases it is for; none is everybody's.
+	Tenants []string `yaml:"tenants"`
 }
 
 // Page is the approval page.
@@ -305,6 +309,23 @@ func (c Config) checkTokens() error {
 		}
 		if len(token.Token) < shortestToken {
 			faults = append(faults, fmt.Errorf("tokens[%d].token: is shorter than %d characters", i, shortestToken))
+		}
+		for j, scope := range token.Scopes {
+			if err := release.CheckScope(scope); err != nil {
+				faults = append(faults, fmt.Errorf("tokens[%d].scopes[%d]: %w", i, j, err))
+			}
+		}
+		for j, tenant := range token.Tenants {
+			if err := release.CheckName(tenant); err != nil {
+				faults = append(faults, fmt.Errorf("tokens[%d].tenants[%d]: %w", i, j, err))
+			}
+		}
+		// An empty list is no list to YAML and everything to us: whoever writes one means the opposite.
+		if token.Scopes != nil && len(token.Scopes) == 0 {
+			faults = append(faults, fmt.Errorf("tokens[%d].scopes: is empty: leave it out for everything, or name some", i))
+		}
+		if token.Tenants != nil && len(token.Tenants) == 0 {
+			faults = append(faults, fmt.Errorf("tokens[%d].tenants: is empty: leave it out for everybody's, or name some", i))
 		}
 	}
 	return errors.Join(faults...)

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 const good = `
@@ -123,5 +126,27 @@ func TestTheServerOfRulesIsRead(t *testing.T) {
 	}
 	if s.Signature == nil || s.Signature.Algorithm != "HS256" || s.Signature.Key.Reveal() != "a-long-enough-token" || s.Signature.Scope != "write" {
 		t.Errorf("read the signature %+v", s.Signature)
+	}
+}
+
+func TestATokenIsLimitedToScopesAndTenants(t *testing.T) {
+	c, err := Read(write(t, good+"  - {name: ci, token: fedcba9876543210, scopes: [read, release], tenants: [demo, fliggy]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ops, ci := c.Tokens[0], c.Tokens[1]; ops.Scopes != nil || ops.Tenants != nil || !slices.Equal(ci.Scopes, []release.Scope{release.ScopeRead, release.ScopeRelease}) || !slices.Equal(ci.Tenants, []string{"demo", "fliggy"}) {
+		t.Errorf("read %+v", c.Tokens)
+	}
+	_, err = Read(write(t, good+"  - {name: ci, token: fedcba9876543210, scopes: [read, write], tenants: [Demo]}\n  - {name: no, token: fedcba9876543211, scopes: [], tenants: []}\n"))
+	if err == nil {
+		t.Fatal("wrong scopes and tenants were read")
+	}
+	for _, want := range []string{
+		`tokens[1].scopes[1]: there is no scope "write": there are read, release, approve, alarm, configure`, `tokens[1].tenants[0]: "Demo"`,
+		"tokens[2].scopes: is empty", "tokens[2].tenants: is empty",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v lacks %s", err, want)
+		}
 	}
 }

@@ -129,11 +129,21 @@ func (s *Store) ApplicationByRepository(ctx context.Context, fullName, cloneURL 
 
 // Applications are all of them, by tenant and name.
 func (s *Store) Applications(ctx context.Context) ([]release.Application, error) {
-	const query = `
+	return s.ApplicationsOf(ctx, nil)
+}
+
+// ApplicationsOf are those of some tenants, nil for all, by tenant and name.
+func (s *Store) ApplicationsOf(ctx context.Context, tenants []string) ([]release.Application, error) {
+	of, args := "1 = 1", []any(nil)
+	if tenants != nil {
+		of, args = oneOf("tenant", tenants)
+	}
+	query := `
 		SELECT tenant, name, repository, branches, triggers
-		FROM applications`
+		FROM applications
+		WHERE ` + of
 	var rows []applicationRow
-	if err := s.list(ctx, &rows, query); err != nil {
+	if err := s.list(ctx, &rows, query, args...); err != nil {
 		return nil, fmt.Errorf("list applications: %w", err)
 	}
 	out := make([]release.Application, len(rows))

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -82,24 +80,36 @@ func (s *Store) Decisions(ctx context.Context, id release.ID) ([]Decision, error
 	return out, nil
 }
 
-// DecisionsSince are what the rules answered from a time on, oldest first, at most so many, with the cursor of the next
-// page; it is "" when there is none. A cursor that was not given is [ErrCursor].
-func (s *Store) DecisionsSince(ctx context.Context, since time.Time, after string, most int) ([]Decision, string, error) {
-	at, id := micros(since), ""
-	if after != "" {
-		moment, last, found := strings.Cut(after, ".")
-		n, err := strconv.ParseInt(moment, 10, 64)
-		if err != nil || !found {
-			return nil, "", fmt.Errorf("read decisions: %w: %q", ErrCursor, after)
+// DecisionFilter chooses decisions of all releases.
+type DecisionFilter struct {
+	// Since is from when on.
+	Since time.Time
+	// After is the cursor that came with the page before this one; Limit is how many to give.
+	After string
+	Limit int
+	// Tenants are whose may be seen, which leaves out what is about no release; nil is everybody's.
+	Tenants []string
+}
+
+// DecisionsSince are what the rules answered, oldest first, with the cursor of the next page; it is "" when there is
+// none. A cursor that was not given is [ErrCursor].
+func (s *Store) DecisionsSince(ctx context.Context, filter DecisionFilter) ([]Decision, string, error) {
+	at, id, most := micros(filter.Since), "", filter.Limit
+	if filter.After != "" {
+		n, last, err := parsePlace(filter.After)
+		if err != nil {
+			return nil, "", fmt.Errorf("read decisions: %w", err)
 		}
 		at, id = n, last
 	}
-	const query = `
+	of, args := ofTenants("release", filter.Tenants)
+	query := `
 		SELECT id, question, answer, asked_at, took_micros
 		FROM decisions
-		WHERE asked_at > ? OR (asked_at = ? AND id > ?)
+		WHERE (asked_at > ? OR (asked_at = ? AND id > ?)) AND ` + of + `
 		ORDER BY asked_at, id
 		LIMIT ?`
+	args = append(append([]any{at, at, id}, args...), most+1)
 	var rows []struct {
 		ID       string `db:"id"`
 		Question string `db:"question"`
@@ -107,7 +117,7 @@ func (s *Store) DecisionsSince(ctx context.Context, since time.Time, after strin
 		AskedAt  int64  `db:"asked_at"`
 		Took     int64  `db:"took_micros"`
 	}
-	if err := s.list(ctx, &rows, query, at, at, id, most+1); err != nil {
+	if err := s.list(ctx, &rows, query, args...); err != nil {
 		return nil, "", fmt.Errorf("read decisions: %w", err)
 	}
 	next := ""

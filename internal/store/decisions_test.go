@@ -34,7 +34,7 @@ func TestDecisionsOfAllReleasesAreReadPageByPage(t *testing.T) {
 		} {
 			got, after := "", ""
 			for range 9 {
-				page, next, err := open(t).DecisionsSince(t.Context(), kept(at(test.since)), after, test.most)
+				page, next, err := open(t).DecisionsSince(t.Context(), store.DecisionFilter{Since: kept(at(test.since)), After: after, Limit: test.most})
 				check(t, err)
 				ids := []string{}
 				for _, d := range page {
@@ -49,12 +49,12 @@ func TestDecisionsOfAllReleasesAreReadPageByPage(t *testing.T) {
 				t.Errorf("%s: %s, want %s", test.name, got, test.want)
 			}
 		}
-		page, _, err := s.DecisionsSince(t.Context(), at(4), "", 1)
+		page, _, err := s.DecisionsSince(t.Context(), store.DecisionFilter{Since: at(4), Limit: 1})
 		if err != nil || len(page) != 1 || !slices.Equal(page[0].Question, mustQuestion(t, s, id(2), "late")) {
 			t.Errorf("got %+v, %v, want the question of the decision", page, err)
 		}
 		for _, cursor := range []string{"x", "12", ".late", "12x.late"} {
-			_, _, err := s.DecisionsSince(t.Context(), at(0), cursor, 1)
+			_, _, err := s.DecisionsSince(t.Context(), store.DecisionFilter{Since: at(0), After: cursor, Limit: 1})
 			wantError(t, err, store.ErrCursor)
 		}
 	})
@@ -80,7 +80,7 @@ func TestADecisionAboutAFreezeIsKeptUnderItsName(t *testing.T) {
 		freeze := release.Freeze{ID: "f1", Reason: "launch"}
 		question := release.Question{Version: 1, Gate: release.GateLift, Freeze: &freeze, At: at(1)}
 		check(t, s.SaveDecision(t.Context(), question, release.Decision{ID: "lifted", Gate: release.GateLift, Allow: true}, 0))
-		page, _, err := open(t).DecisionsSince(t.Context(), kept(at(0)), "", 9)
+		page, _, err := open(t).DecisionsSince(t.Context(), store.DecisionFilter{Since: kept(at(0)), Limit: 9})
 		check(t, err)
 		var got release.Question
 		if len(page) != 1 || json.Unmarshal(page[0].Question, &got) != nil || got.About() != "freeze f1" {

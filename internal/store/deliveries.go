@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-
-	"github.com/skyisland/skyisland/internal/release"
 )
 
 // DeliveryState is what became of a message.
@@ -225,41 +223,6 @@ func (s *Store) NextDelivery(ctx context.Context, channel string) (time.Time, er
 		return time.Time{}, nil
 	}
 	return moment(due.Int64), nil
-}
-
-// Deliveries are the newest messages, at most so many; only the dead ones when asked.
-func (s *Store) Deliveries(ctx context.Context, dead bool, most int) ([]Delivery, error) {
-	query := `SELECT ` + deliveryColumns + ` FROM deliveries d ORDER BY d.seq DESC, d.id LIMIT ?`
-	if dead {
-		query = `SELECT ` + deliveryColumns + ` FROM deliveries d WHERE d.state = 'dead' ORDER BY d.seq DESC, d.id LIMIT ?`
-	}
-	var rows []deliveryRow
-	if err := s.list(ctx, &rows, query, most); err != nil {
-		return nil, fmt.Errorf("read deliveries: %w", err)
-	}
-	out := make([]Delivery, len(rows))
-	for i, row := range rows {
-		out[i] = row.delivery()
-	}
-	return out, nil
-}
-
-// RetryDelivery lets a dead message be sent again. One that is not dead is [release.ErrNotFound].
-func (s *Store) RetryDelivery(ctx context.Context, id string, at time.Time) error {
-	err := s.change(ctx, func(tx *sqlx.Tx) error {
-		const again = `
-			UPDATE deliveries SET state = 'waiting', attempts = 0, created_at = ?, due_at = ?, ended_at = NULL
-			WHERE id = ? AND state = 'dead'`
-		n, err := exec(ctx, tx, again, micros(at), micros(at), clean(id))
-		if err == nil && n == 0 {
-			err = release.ErrNotFound
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("retry delivery %s: %w", id, err)
-	}
-	return nil
 }
 
 // PruneDeliveries forgets what ended before a time, what was routed before it and every follower of the outbox has passed,

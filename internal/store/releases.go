@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
@@ -30,6 +31,8 @@ type ReleaseFilter struct {
 	Limit int
 	// Before is the cursor that came with the page before this one.
 	Before string
+	// Tenants are whose releases may be seen at all; nil is everybody's.
+	Tenants []string
 }
 
 type releaseRow struct {
@@ -237,11 +240,19 @@ func (s *Store) conditions(ctx context.Context, filter ReleaseFilter) (string, [
 			where, args = append(where, condition.text), append(args, clean(condition.value))
 		}
 	}
+	if filter.Tenants != nil {
+		in, values := oneOf("tenant", filter.Tenants)
+		where, args = append(where, in), append(args, values...)
+	}
 	if filter.Before != "" {
 		// The cursor is the last release of the page before.
 		id, err := release.ParseID(filter.Before)
 		if err != nil {
 			return "", nil, fmt.Errorf("%w: %w", ErrCursor, err)
+		}
+		if filter.Tenants != nil && !slices.Contains(filter.Tenants, id.Lane.Tenant) {
+			// As for one that is not there: a cursor is not for finding out what is.
+			return "", nil, fmt.Errorf("%w: %s", ErrCursor, filter.Before)
 		}
 		if _, err := s.Release(ctx, id); err != nil {
 			return "", nil, fmt.Errorf("%w: %w", ErrCursor, err)

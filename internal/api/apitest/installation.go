@@ -3,14 +3,16 @@
 package apitest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
+	"log/slog"
 	"net/http/httptest"
 	"slices"
-	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
 	"github.com/skyisland/skyisland/internal/dispatch"
@@ -49,6 +51,11 @@ type Installation struct {
 	policies     api.Policies
 	freezes      []release.Freeze
 	artifacts    api.Artifacts
+	keys         *Keys
+	intake       *Inbox
+	tokens       []api.Token
+	log          *slog.Logger
+	now          func() time.Time
 	deliveries   []api.Delivery
 	events       []api.Event
 	bodies       map[int64]string
@@ -74,6 +81,7 @@ func New() *Installation {
 		decisions: map[release.ID][]api.Decision{}, lanes: map[release.Lane]workflows.LaneState{},
 		instances: map[string]string{}, builds: map[string]string{}, follow: make(chan string),
 		happened: happened{changed: make(chan struct{})}, eventDeliveries: map[string][]api.EventDelivery{},
+		keys: NewKeys(), intake: NewInbox(),
 	}
 }
 
@@ -83,15 +91,28 @@ func (i *Installation) Server(info api.Info) (*api.Server, error) {
 	if i.happenings != nil {
 		happenings = i.happenings
 	}
+	var intake api.Intake
+	if i.intake != nil {
+		intake = i.intake
+	}
 	return api.New(api.Options{
-		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Info: info, People: i.people, Policies: i.policies, Artifacts: i.artifacts,
-		Events: happenings, Subscriptions: i, Inbox: i,
-		Tokens: []api.Token{
+		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Keys: i.keys, Intake: intake, Info: info, People: i.people,
+		Policies: i.policies, Log: i.log, Now: i.now, Artifacts: i.artifacts, Events: happenings, Subscriptions: i, Inbox: i,
+		Tokens: append([]api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},
-		},
+		}, i.tokens...),
 	})
 }
+
+// AddToken lets one more in, before the installation is served.
+func (i *Installation) AddToken(token api.Token) { i.tokens = append(i.tokens, token) }
+
+// LogTo has the server log, before it is served.
+func (i *Installation) LogTo(log *slog.Logger) { i.log = log }
+
+// Clock gives the server another clock, before it is served.
+func (i *Installation) Clock(now func() time.Time) { i.now = now }
 
 // KnowPeople gives the installation a directory of people, before it is served.
 func (i *Installation) KnowPeople(people api.People) { i.people = people }
@@ -112,10 +133,19 @@ func (i *Installation) Start(t testing.TB, info api.Info) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(server.Handler())
+	web := httptest.NewServer(Checked(t, server.Handler()))
 	t.Cleanup(func() { server.Close(); web.Close() })
 	return web.URL
 }
+
+// Keys are the idempotency keys that the installation keeps.
+func (i *Installation) Keys() *Keys { return i.keys }
+
+// Inbox takes what is asked for.
+func (i *Installation) Inbox() *Inbox { return i.intake }
+
+// WithoutInbox makes an installation in which nobody can ask for a release, before it is served.
+func (i *Installation) WithoutInbox() { i.intake = nil }
 
 // Put makes a release be like this, under way and in the records.
 func (i *Installation) Put(status release.Status) {
@@ -291,22 +321,11 @@ func (i *Installation) Releases(_ context.Context, f api.ReleaseFilter) ([]relea
 	var out []release.Summary
 	for _, s := range i.summaries {
 		if matches(f.Tenant, s.ID.Lane.Tenant) && matches(f.Application, s.ID.Lane.Application) &&
-			matches(f.Environment, s.ID.Lane.Environment) && matches(string(f.Phase), string(s.Phase)) {
+			matches(f.Environment, s.ID.Lane.Environment) && matches(string(f.Phase), string(s.Phase)) && of(f.Tenants, s.ID.String()) {
 			out = append(out, s)
 		}
 	}
-	from := 0
-	if f.Before != "" {
-		var err error
-		if from, err = strconv.Atoi(f.Before); err != nil {
-			return nil, "", fmt.Errorf("%w: %w", api.ErrCursor, err)
-		}
-	}
-	out = out[min(from, len(out)):]
-	if f.Limit > 0 && len(out) > f.Limit {
-		return out[:f.Limit], strconv.Itoa(from + f.Limit), nil
-	}
-	return out, "", nil
+	return part(out, f.Before, f.Limit)
 }
 
 func matches(wanted, have string) bool { return wanted == "" || wanted == have }
@@ -338,16 +357,28 @@ func (i *Installation) Decisions(_ context.Context, id release.ID) ([]api.Decisi
 }
 
 // Applications implements [api.Records].
-func (i *Installation) Applications(context.Context) ([]release.Application, error) {
+func (i *Installation) Applications(_ context.Context, tenants []string) ([]release.Application, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return slices.Clone(i.applications), nil
+	var out []release.Application
+	for _, a := range i.applications {
+		if of(tenants, a.Tenant+"/") {
+			out = append(out, a)
+		}
+	}
+	slices.SortFunc(out, func(a, b release.Application) int {
+		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Name, b.Name))
+	})
+	return out, nil
 }
 
-// SaveApplication implements [api.Records].
+// SaveApplication implements [api.Records]. A repository that ends with /conflict is somebody else's.
 func (i *Installation) SaveApplication(_ context.Context, application release.Application) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if strings.HasSuffix(application.Repository, "/conflict") {
+		return fmt.Errorf("it is that of leak/leakapp: %w", release.ErrConflict)
+	}
 	i.applications = slices.DeleteFunc(i.applications, func(a release.Application) bool {
 		return a.Tenant == application.Tenant && a.Name == application.Name
 	})
@@ -360,50 +391,4 @@ func (i *Installation) Gateways(context.Context) ([]api.Gateway, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return slices.Clone(i.gateways), nil
-}
-
-// InstanceLogs implements [api.Logs].
-func (i *Installation) InstanceLogs(ctx context.Context, query api.LogQuery, w io.Writer) error {
-	i.mu.Lock()
-	text, there := i.instances[query.Component]
-	broken := i.broken
-	i.mu.Unlock()
-	if !there {
-		return fmt.Errorf("component %q: %w", query.Component, release.ErrNotFound)
-	}
-	if text != "" {
-		if _, err := io.WriteString(w, text); err != nil {
-			return err
-		}
-	}
-	if broken != nil {
-		return broken
-	}
-	for query.Follow {
-		select {
-		case <-ctx.Done():
-			return nil
-		case line := <-i.follow:
-			if _, err := io.WriteString(w, line+"\n"); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// BuildLog implements [api.Logs].
-func (i *Installation) BuildLog(_ context.Context, id release.ID, component string, kind api.LogKind, w io.Writer) error {
-	i.mu.Lock()
-	text, there := i.builds[buildKey(id, component, kind)]
-	i.mu.Unlock()
-	if !there {
-		return fmt.Errorf("release %s has no %s log of component %q: %w", id, kind, component, release.ErrNotFound)
-	}
-	_, err := io.WriteString(w, text)
-	return err
-}
-
-func buildKey(id release.ID, component string, kind api.LogKind) string {
-	return id.String() + "/" + component + "/" + string(kind)
 }

@@ -35,10 +35,20 @@ func (c *Client) WhoAmI(ctx context.Context) (api.WhoAmI, error) {
 	return ask[api.WhoAmI](ctx, c, http.MethodGet, v1+"/whoami", nil, nil)
 }
 
-// Applications are all that the installation knows.
+// Applications are all that the token may see.
 func (c *Client) Applications(ctx context.Context) ([]release.Application, error) {
-	out, err := ask[api.Applications](ctx, c, http.MethodGet, v1+"/applications", nil, nil)
-	return out.Applications, err
+	var all []release.Application
+	for values := (url.Values{}); ; {
+		page, err := ask[api.Applications](ctx, c, http.MethodGet, v1+"/applications", values, nil)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Applications...)
+		if page.Next == "" {
+			return all, nil
+		}
+		values.Set("cursor", page.Next)
+	}
 }
 
 // SaveApplication adds an application, or changes where it comes from.
@@ -65,14 +75,25 @@ func (c *Client) DecisionsSince(ctx context.Context, since time.Time) iter.Seq2[
 			if page.Next == "" {
 				return
 			}
-			values.Set("after", page.Next)
+			values.Set("cursor", page.Next)
 		}
 	}
 }
 
 // Freezes are those that have not ended and nobody has lifted.
 func (c *Client) Freezes(ctx context.Context) (api.FreezeList, error) {
-	return ask[api.FreezeList](ctx, c, http.MethodGet, v1+"/freezes", nil, nil)
+	all := api.FreezeList{Freezes: []release.Freeze{}}
+	for values := (url.Values{}); ; {
+		page, err := ask[api.FreezeList](ctx, c, http.MethodGet, v1+"/freezes", values, nil)
+		if err != nil {
+			return api.FreezeList{}, err
+		}
+		all.Freezes = append(all.Freezes, page.Freezes...)
+		if page.Next == "" {
+			return all, nil
+		}
+		values.Set("cursor", page.Next)
+	}
 }
 
 // AddFreeze declares a freeze.
@@ -158,7 +179,7 @@ func (c *Client) ReplayEvent(ctx context.Context, id int64, body api.ReplayBody)
 // Releases are those that match, the newest first.
 func (c *Client) Releases(ctx context.Context, filter api.ReleaseFilter) (api.ReleasePage, error) {
 	values := set(url.Values{}, "tenant", filter.Tenant, "application", filter.Application, "environment", filter.Environment,
-		"phase", string(filter.Phase), "before", filter.Before)
+		"phase", string(filter.Phase), "cursor", filter.Before)
 	if filter.Limit > 0 {
 		values.Set("limit", strconv.Itoa(filter.Limit))
 	}

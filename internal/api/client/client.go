@@ -5,10 +5,13 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -78,38 +81,39 @@ func (e *UnreachableError) Error() string {
 // Unwrap is why.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// open sends a request and returns an answer of 2xx, whose body is the caller's to close.
+// open sends a request and returns an answer of 2xx, whose body is the caller's to close. What is posted carries a key, so
+// that a request whose answer was lost can be sent once more without being done twice.
 func (c *Client) open(ctx context.Context, method, path string, values url.Values, body any) (*http.Response, error) {
-	return c.openWith(ctx, method, path, values, body, nil)
+	header := http.Header{}
+	if method == http.MethodPost {
+		header.Set(keyHeader, newKey())
+	}
+	return c.openWith(ctx, header, method, path, values, body)
 }
 
-// openWith is open with headers of its own.
-func (c *Client) openWith(ctx context.Context, method, path string, values url.Values, body any, header http.Header) (*http.Response, error) {
-	var sent io.Reader
+// keyHeader carries the key by which a request is known that is sent again.
+const keyHeader = "Idempotency-Key"
+
+// newKey is a key that no other request has.
+func newKey() string { return strings.ToLower(rand.Text()) }
+
+// openWith is open with headers of the caller's own.
+func (c *Client) openWith(ctx context.Context, header http.Header, method, path string, values url.Values, body any) (*http.Response, error) {
+	var encoded []byte
 	if body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if encoded, err = json.Marshal(body); err != nil {
 			return nil, fmt.Errorf("write the request: %w", err)
 		}
-		sent = bytes.NewReader(encoded)
 	}
 	address := *c.base
 	address.Path += path
 	address.RawQuery = values.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, address.String(), sent)
-	if err != nil {
-		return nil, fmt.Errorf("write the request: %w", err)
+	request := func() (*http.Response, error) { return c.send(ctx, method, address.String(), encoded, header) }
+	res, err := request()
+	if lost(err) && ctx.Err() == nil {
+		res, err = c.again(ctx, request)
 	}
-	for name, texts := range header {
-		req.Header[name] = texts
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
 	}
@@ -118,6 +122,60 @@ func (c *Client) openWith(ctx context.Context, method, path string, values url.V
 	}
 	defer res.Body.Close()
 	return nil, c.refused(res)
+}
+
+// again sends a request whose answer was lost once more. While the server is still busy with it, that one is waited for.
+func (c *Client) again(ctx context.Context, request func() (*http.Response, error)) (*http.Response, error) {
+	for {
+		res, err := request()
+		if err != nil || res.StatusCode != http.StatusConflict {
+			return res, err
+		}
+		data, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+		res.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		res.Body = io.NopCloser(bytes.NewReader(data))
+		if !busy(data) || !wait(ctx, busyWait) {
+			return res, nil
+		}
+	}
+}
+
+// busy says whether an answer is that the server is still doing what it was asked before.
+func busy(answer []byte) bool {
+	var problem api.Problem
+	return json.Unmarshal(answer, &problem) == nil && problem.Code() == api.CodeInProgress
+}
+
+// busyWait is how long the server is left alone that is busy with what it was asked before; it is what it asks for.
+const busyWait = time.Second
+
+func (c *Client) send(ctx context.Context, method, address string, body []byte, header http.Header) (*http.Response, error) {
+	var sent io.Reader
+	if body != nil {
+		sent = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, sent)
+	if err != nil {
+		return nil, fmt.Errorf("write the request: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	maps.Copy(req.Header, header)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	return c.http.Do(req)
+}
+
+// lost says whether a connection ended before the answer. One that was never made tells that nobody is there, which the
+// next would not change.
+func lost(err error) bool {
+	var op *net.OpError
+	return err != nil && (!errors.As(err, &op) || op.Op != "dial") && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }
 
 func (c *Client) unreachable(ctx context.Context, err error) error {
@@ -148,9 +206,14 @@ func (c *Client) refused(res *http.Response) error {
 
 // call asks a question and reads the answer into result.
 func (c *Client) call(ctx context.Context, method, path string, values url.Values, body, result any) error {
+	return c.read(ctx, result, func(ctx context.Context) (*http.Response, error) { return c.open(ctx, method, path, values, body) })
+}
+
+// read reads the answer to a question into result.
+func (c *Client) read(ctx context.Context, result any, open func(context.Context) (*http.Response, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %s", answerTimeout))
 	defer cancel()
-	res, err := c.open(ctx, method, path, values, body)
+	res, err := open(ctx)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -79,6 +80,66 @@ func TestEveryCallReachesItsRoute(t *testing.T) {
 	check("logs", c.Logs(ctx, api.LogQuery{Component: "web", Tail: 10}, &text), true)
 	check("build log", c.BuildLog(ctx, three, "web", api.TestLog, &text), true)
 	check("the logs", nil, text.String() == "listening\nok\n")
+}
+
+// What the API can do, programs in Go can do with a method of this client.
+func TestEveryOperationHasACall(t *testing.T) {
+	i := apitest.New()
+	i.Put(status(release.Completed))
+	server, err := i.Server(api.Info{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := map[string]bool{}
+	mux := http.NewServeMux()
+	for _, o := range api.Operations() {
+		mux.HandleFunc(o.Pattern(), func(w http.ResponseWriter, r *http.Request) {
+			called[o.ID] = true
+			server.Handler().ServeHTTP(w, r)
+		})
+	}
+	web := httptest.NewServer(mux)
+	t.Cleanup(web.Close)
+	c, ctx := connect(t, web.URL, apitest.Operator), t.Context()
+	// Whether they succeed is for other tests: here it counts where they go. This document is for programs that make one.
+	called["showOpenAPI"] = true
+	errs := []error{c.Health(ctx), c.Alarm(ctx, three, release.Alarm{Name: "x"}), c.RetryDelivery(ctx, "x")}
+	note := func(_ any, err error) { errs = append(errs, err) }
+	note(c.WhoAmI(ctx))
+	note(c.Info(ctx))
+	note(c.Applications(ctx))
+	note(c.SaveApplication(ctx, "demo", "hello", "https://example.com/x"))
+	note(c.Releases(ctx, api.ReleaseFilter{}))
+	note(c.Release(ctx, three))
+	note(c.Start(ctx, "demo", "hello", api.StartBody{Ref: "main"}))
+	note(c.Decisions(ctx, three))
+	note(c.Lane(ctx, lane))
+	note(c.Freezes(ctx))
+	note(c.AddFreeze(ctx, api.FreezeBody{About: "demo", Reason: "x"}))
+	note(c.LiftFreeze(ctx, "x"))
+	note(c.Deliveries(ctx, false, 10))
+	note(c.Traffic(ctx, "", ""))
+	errs = append(errs, c.Logs(ctx, api.LogQuery{}, io.Discard), c.BuildLog(ctx, three, "web", api.BuildLog, io.Discard))
+	for _, what := range dispatch.Instructions() {
+		note(c.Instruct(ctx, three, what, api.InstructionBody{PlanHash: "x"}))
+	}
+	for _, err := range c.DecisionsSince(ctx, time.Now()) {
+		errs = append(errs, err)
+	}
+	for _, err := range c.Watch(ctx, three) {
+		errs = append(errs, err)
+	}
+	for _, o := range api.Operations() {
+		if !called[o.ID] {
+			t.Errorf("the client has no call for %s", o.ID)
+		}
+	}
+	for _, err := range errs {
+		var refused *client.Error
+		if err != nil && !errors.As(err, &refused) {
+			t.Errorf("it went nowhere: %v", err)
+		}
+	}
 }
 
 func TestErrorsAreSentences(t *testing.T) {

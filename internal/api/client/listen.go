@@ -37,7 +37,7 @@ func (c *Client) listen(ctx context.Context, path string, values url.Values, las
 	if last != "" {
 		header.Set("Last-Event-ID", last)
 	}
-	res, err := c.openWith(ctx, http.MethodGet, path, values, nil, header)
+	res, err := c.openWith(ctx, header, http.MethodGet, path, values, nil)
 	if err != nil {
 		return err
 	}
