@@ -59,19 +59,20 @@ type App struct {
 	fleet   *admin.Fleet
 	runtime *runtime.Runtime
 	router  *intake.Router
-	github  *intake.GitHub
-	// alarmSources are webhooks that stop releases, by their path.
-	alarmSources map[string]*intake.AlarmSource
-	people       *identity.Directory
-	rules        *policy.Engine
-	page         *page.Page
-	desk         *desk.Desk
-	chats        chats
-	notifier     *router.Router
-	alarms       *alarms
-	api          *api.Server
-	dispatch     *dispatch.Dispatcher
-	worker       interface {
+	// sources are the webhooks of events, by their path; schedules and asking are sources that are no webhooks.
+	sources   map[string]http.Handler
+	schedules *intake.Schedules
+	asking    *intake.Asking
+	people    *identity.Directory
+	rules     *policy.Engine
+	page      *page.Page
+	desk      *desk.Desk
+	chats     chats
+	notifier  *router.Router
+	alarms    *alarms
+	api       *api.Server
+	dispatch  *dispatch.Dispatcher
+	worker    interface {
 		Start() error
 		Stop()
 	}
@@ -155,21 +156,16 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 func (a *App) serveFrom(o Options, repositories repositories) error {
 	box := inbox{a.store}
 	a.router = intake.NewRouter(box, applications{Store: a.store, adopt: o.Adopt}, manifests{repositories}, a.dispatch, underWay{a.dispatch, a.store}, a.people, a.log)
-	if err := a.hearAlarms(o.Config, box); err != nil {
+	a.router.With(a.parts(repositories))
+	if err := a.takeSources(o.Config, box); err != nil {
 		return err
-	}
-	if secret := o.Config.GitHub.Secret.Reveal(); secret != "" {
-		var err error
-		if a.github, err = intake.NewGitHub(secret, box, a.router, a.log); err != nil {
-			return err
-		}
 	}
 	tokens := make([]api.Token, len(o.Config.Tokens))
 	for i, token := range o.Config.Tokens {
 		tokens[i] = api.Token{Name: token.Name, Groups: token.Groups, Token: token.Token.Reveal()}
 	}
 	info := api.Info{Version: o.Version, TemporalUI: o.Config.Temporal.UI, GitRemote: o.GitRemote}
-	if a.github != nil {
+	if a.sources[githubPath] != nil {
 		info.Webhook = o.Config.PublicURL + githubPath
 	}
 	for _, unit := range o.Config.Units {
@@ -187,19 +183,13 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	return err
 }
 
-// githubPath and slackPath are where GitHub and Slack deliver.
-const (
-	githubPath = "/webhooks/github"
-	slackPath  = "/webhooks/slack"
-)
+// slackPath is where Slack delivers.
+const slackPath = "/webhooks/slack"
 
 // Handler is everything that others call: the API, the webhooks and the approval page.
 func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
-	if a.github != nil {
-		mux.Handle("POST "+githubPath, a.github)
-	}
-	for path, source := range a.alarmSources {
+	for path, source := range a.sources {
 		mux.Handle("POST "+path, source)
 	}
 	if a.chats.slack != nil {
@@ -218,6 +208,7 @@ func (a *App) Run(ctx context.Context) error {
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.runtime.Run(running) })
 	group.Go(func() error { return a.router.Run(running) })
+	group.Go(func() error { return a.schedules.Run(running) })
 	group.Go(func() error { return a.reconcile(running) })
 	group.Go(func() error { return a.rules.Run(running) })
 	// What happened last is told too: the router ends after the worker, which keeps what there is to tell.

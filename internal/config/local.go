@@ -23,6 +23,12 @@ type Local struct {
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
+
+	GitLab    *Source    `yaml:"gitlab"`
+	Gitea     *Source    `yaml:"gitea"`
+	Standard  *Source    `yaml:"standard"`
+	Registry  *Registry  `yaml:"registry"`
+	Schedules []Schedule `yaml:"schedules"`
 }
 
 // ReadLocal reads such a file. Its error names every fault with its path.
@@ -48,6 +54,7 @@ func ReadLocal(file string) (Local, error) {
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
 		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents,
+		GitLab: c.GitLab, Gitea: c.Gitea, Standard: c.Standard, Registry: c.Registry, Schedules: c.Schedules,
 	}, nil
 }
 
@@ -56,4 +63,5 @@ func (l Local) Apply(c *Config) {
 	c.Tokens = append(c.Tokens, l.Tokens...)
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
 	c.Alertmanager, c.CloudEvents = l.Alertmanager, l.CloudEvents
+	c.GitLab, c.Gitea, c.Standard, c.Registry, c.Schedules = l.GitLab, l.Gitea, l.Standard, l.Registry, l.Schedules
 }

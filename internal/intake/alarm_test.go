@@ -61,11 +61,11 @@ func ramping(edit ...func(*release.Status)) release.Status {
 }
 
 // alarmFixture is a webhook of Alertmanager before a router that works on nothing by itself.
-func alarmFixture(t *testing.T, releases *alarmed, read func(string, Inbox, *Router, *slog.Logger) (*AlarmSource, error)) (*fixture, *AlarmSource) {
+func alarmFixture(t *testing.T, releases *alarmed, read func([]string, Inbox, *Router, *slog.Logger) (*AlarmSource, error)) (*fixture, *AlarmSource) {
 	t.Helper()
 	f := newFixture(t)
 	f.releases = releases
-	source, err := read(alarmToken, f.inbox, f.Router, slog.New(slog.DiscardHandler))
+	source, err := read([]string{alarmToken}, f.inbox, f.Router, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestWhatIsNoAlarmIsRefused(t *testing.T) {
 	if w := send(source, good); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), errAway.Error()) {
 		t.Errorf("without a store it is answered %d %s, want 503 and no inner word", w.Code, w.Body)
 	}
-	if _, err := NewAlertmanager(" ", f.inbox, f.Router, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "alertmanager.token") {
+	if _, err := NewAlertmanager([]string{" "}, f.inbox, f.Router, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "alertmanager.token") {
 		t.Errorf("a blank token: %v", err)
 	}
 }

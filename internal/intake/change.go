@@ -21,6 +21,9 @@ type change struct {
 	// Message is the commit's, Who is who pushed, as the source knows them; both can be empty, and both are tidied.
 	Message string
 	Who     string
+	// Name is what happened where that is not what became of the ref: a release that somebody asks for is the same one
+	// whichever commit its ref has by then. Empty for a change of the ref.
+	Name string
 	// Stamp tells this change from another of the same ref and commits, and is the same however often and by whichever
 	// hook the change is told. It is empty where the source has nothing of the kind: then each delivery is another change.
 	Stamp string
@@ -50,6 +53,9 @@ func (c change) line() string { return strings.ToLower(c.Repository) + " " + c.R
 // released. A sender without a stamp is believed that each delivery is another push; our own git
 // remote has one name for each push and says so.
 func (c change) happening(delivery string) string {
+	if c.Name != "" {
+		return c.Name
+	}
 	which := "delivery=" + delivery
 	if c.Stamp != "" {
 		which = c.Stamp

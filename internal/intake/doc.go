@@ -50,6 +50,8 @@ const (
 	Refused     OutcomeKind = "refused"
 	// Stopped is of an alarm that stopped a release.
 	Stopped OutcomeKind = "stopped"
+	// Told is of an event that was passed on to who waits for it.
+	Told OutcomeKind = "told"
 )
 
 // Inbox keeps events.

@@ -67,7 +67,7 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	case m.change != nil:
 		return r.routeChange(ctx, event, *m.change)
 	}
-	return Outcome{Kind: Ignored, Message: m.nothing}, nil
+	return r.routeFurther(ctx, event, m)
 }
 
 // routeChange submits what a change of a ref is released to.

@@ -44,6 +44,7 @@ type Router struct {
 	submitter    Submitter
 	people       People
 	releases     Releases
+	parts        Parts
 	log          *slog.Logger
 	wake         chan struct{}
 	slots        chan struct{}

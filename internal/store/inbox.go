@@ -57,10 +57,11 @@ const (
 	Ignored     OutcomeKind = "ignored"
 	Refused     OutcomeKind = "refused"
 	Stopped     OutcomeKind = "stopped"
+	Told        OutcomeKind = "told"
 )
 
 func (k OutcomeKind) known() bool {
-	return slices.Contains([]OutcomeKind{Started, Queued, Superseding, Duplicate, Ignored, Refused, Stopped}, k)
+	return slices.Contains([]OutcomeKind{Started, Queued, Superseding, Duplicate, Ignored, Refused, Stopped, Told}, k)
 }
 
 func (e Event) check() error {

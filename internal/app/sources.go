@@ -1,0 +1,165 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/skyisland/skyisland/internal/config"
+	"github.com/skyisland/skyisland/internal/desk"
+	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/intake"
+	"github.com/skyisland/skyisland/internal/release"
+	"github.com/skyisland/skyisland/internal/schedule"
+	"github.com/skyisland/skyisland/internal/store"
+)
+
+// Where forges, registries and others deliver. The path decides the source.
+const (
+	githubPath   = "/webhooks/github"
+	gitlabPath   = "/webhooks/gitlab"
+	giteaPath    = "/webhooks/gitea"
+	standardPath = "/webhooks/standard"
+	registryPath = "/webhooks/registry"
+)
+
+// takeSources makes the webhooks of the sources that have a secret, and the schedules.
+func (a *App) takeSources(c config.Config, box intake.Inbox) error {
+	a.sources = map[string]http.Handler{}
+	for _, source := range []struct {
+		path    string
+		secrets []string
+		make    func([]string, intake.Inbox, *intake.Router, *slog.Logger) (*intake.Webhook, error)
+	}{
+		{githubPath, c.GitHub.Reveal(), intake.NewGitHub},
+		{gitlabPath, c.GitLab.Reveal(), intake.NewGitLab},
+		{giteaPath, c.Gitea.Reveal(), intake.NewGitea},
+		{standardPath, c.Standard.Reveal(), intake.NewStandard},
+		{registryPath, c.Registry.Reveal(), intake.NewRegistry},
+	} {
+		if len(source.secrets) == 0 {
+			continue
+		}
+		made, err := source.make(source.secrets, box, a.router, a.log)
+		if err != nil {
+			return err
+		}
+		a.sources[source.path] = made
+	}
+	if err := a.hearAlarms(c, box); err != nil {
+		return err
+	}
+	a.asking = intake.NewAsking(box, a.router)
+	var err error
+	a.schedules, err = newSchedules(c.Schedules, a.store, box, a.router, a.log)
+	return err
+}
+
+// newSchedules are the schedules of the configuration.
+func newSchedules(all []config.Schedule, records intake.ScheduleRecords, box intake.Inbox, router *intake.Router, log *slog.Logger) (*intake.Schedules, error) {
+	var out []intake.Schedule
+	for i, s := range all {
+		due, err := schedule.Parse(s.Cron, s.Zone)
+		if err != nil {
+			return nil, fmt.Errorf("schedules[%d].cron: %w", i, err)
+		}
+		tenant, application := s.Of()
+		out = append(out, intake.Schedule{
+			Name: s.Name, Tenant: tenant, Application: application, Environment: s.Environment, Branch: s.Branch,
+			Definition: strings.Join([]string{s.Cron, s.Zone, s.Application, s.Environment, s.Branch}, "|"),
+			Latest:     due.Latest, Next: due.Next,
+		})
+	}
+	return intake.NewSchedules(out, records, box, router, log), nil
+}
+
+// parts are what the router asks beside the lanes.
+func (a *App) parts(repositories repositories) intake.Parts {
+	parts := intake.Parts{
+		Released:   released{a.store},
+		Instructor: instructor{desk.Audit{Releases: a.dispatch, Records: a.store}},
+	}
+	if source, ok := any(repositories.source).(refs); ok {
+		parts.Heads = heads{source: source, repositories: repositories}
+	}
+	return parts
+}
+
+// refs are where the branches and tags of repositories are now.
+type refs interface {
+	// Refs are by full name, of those that match a pattern of git ls-remote.
+	Refs(ctx context.Context, repository string, patterns ...string) (map[string]string, error)
+	// Contains says whether the history of a commit has another one, of which both were fetched.
+	Contains(ctx context.Context, repository, commit, other string) (bool, error)
+}
+
+// fetcher brings a commit to this machine.
+type fetcher interface {
+	Fetch(ctx context.Context, repository, commit string) error
+}
+
+// heads is git in the words of intake.
+type heads struct {
+	source       refs
+	repositories fetcher
+}
+
+// Resolve is the commit that a ref has.
+func (h heads) Resolve(ctx context.Context, application release.Application, ref string) (string, error) {
+	// A pattern would match more: refs/heads/main is also the end of another ref. An annotated tag has a second line, which
+	// says which commit it marks.
+	patterns := []string{ref}
+	if strings.HasPrefix(ref, "refs/tags/") {
+		patterns = append(patterns, ref+"^{}")
+	}
+	found, err := h.source.Refs(ctx, application.Repository, patterns...)
+	if err != nil {
+		return "", notFound(err)
+	}
+	commit, ok := found[ref]
+	if !ok {
+		return "", fmt.Errorf("%s: %w", ref, release.ErrNotFound)
+	}
+	return commit, nil
+}
+
+// Contains says whether a commit is in a ref.
+func (h heads) Contains(ctx context.Context, application release.Application, ref, commit string) (bool, error) {
+	head, err := h.Resolve(ctx, application, ref)
+	if err != nil || head == commit {
+		return err == nil, err
+	}
+	for _, one := range []string{head, commit} {
+		if err := h.repositories.Fetch(ctx, application.Repository, one); err != nil {
+			return false, err
+		}
+	}
+	in, err := h.source.Contains(ctx, application.Repository, head, commit)
+	return in, notFound(err)
+}
+
+// released is the store in the words of intake. It keeps no refs: a release's is the branch that its manifest releases to
+// the environment.
+type released struct{ store *store.Store }
+
+// Release is what a release was asked for.
+func (r released) Release(ctx context.Context, id release.ID) (intake.Was, error) {
+	found, err := r.store.Release(ctx, id)
+	return intake.Was{Commit: found.Commit, Message: found.Message}, err
+}
+
+// instructor tells releases what people say at check runs, and records what is refused.
+type instructor struct{ audit desk.Audit }
+
+// Instruct tells a release; a no of the release is [release.ErrConflict] with its reason.
+func (i instructor) Instruct(ctx context.Context, id release.ID, what string, in release.Instruction) error {
+	_, err := i.audit.Instruct(ctx, id, dispatch.Instruction(what), in)
+	var refused *dispatch.RefusedError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("%w: %s", release.ErrConflict, refused.Message)
+	}
+	return err
+}
