@@ -58,8 +58,13 @@ func NewRegistry(bearer []string, inbox Inbox, router *Router, log *slog.Logger)
 // registryEvent makes an event of a CloudEvent in the binary or the structured mode. It is kept in the structured one, and
 // known again by its source and ID, as CloudEvents say.
 func registryEvent(header http.Header, _ proof, body []byte) (event Event, err error) {
-	if kind, err := mediaType(header); err != nil || strings.HasPrefix(kind, "application/cloudevents-batch") {
-		return event, fmt.Errorf("batches are not taken, and an event says what it is: %w application/cloudevents+json, or that of the data with ce- headers", errContentType)
+	kind, err := mediaType(header)
+	if err != nil {
+		return event, err
+	}
+	structured := strings.HasPrefix(kind, "application/cloudevents")
+	if strings.HasPrefix(kind, "application/cloudevents-batch") || !structured && header.Get("Ce-Specversion") == "" {
+		return event, fmt.Errorf("the content type is %.80q: %w application/cloudevents+json, or ce- headers beside that of the data; batches are not taken", kind, errContentType)
 	}
 	read, err := cloudEventOf(header, body)
 	if err != nil {
