@@ -29,6 +29,8 @@ type Repositories interface {
 	// Log are the commits that lead to one of them and not to the other, newest first, and no more than most.
 	// Without from they are all that lead to it.
 	Log(ctx context.Context, repository, from, to string, most int) ([]release.Commit, error)
+	// Changed are the paths of the files that differ between two commits that are here.
+	Changed(ctx context.Context, repository, from, to string) ([]string, error)
 }
 
 // CommitsShown is how many changes people are shown at most, AuthorsRead of how many the authors are told to the rules.
@@ -53,6 +55,8 @@ type ResolveInput struct {
 	Request release.Request
 	// Since are the commits of what is stable; empty before a first release.
 	Since []string
+	// Built are the commits from which the components that are stable were built.
+	Built map[string]string
 }
 
 // ResolveResult is the manifest, resolved.
@@ -63,6 +67,9 @@ type ResolveResult struct {
 	Commits []release.Commit
 	// Authors are who wrote them, and those before them up to [AuthorsRead] commits, each once.
 	Authors []release.Actor
+	// Untouched are the components of which nothing that they are built from has changed since; see
+	// [release.Component].Paths.
+	Untouched []string
 }
 
 // Resolve fetches the commit and resolves its manifest for the lane. It fails finally as
@@ -90,7 +97,9 @@ func (s *Source) Resolve(ctx context.Context, in ResolveInput) (ResolveResult, e
 		return ResolveResult{}, manifestError(problems)
 	}
 	commits := s.commits(ctx, in)
-	return ResolveResult{Spec: spec, Commits: commits[:min(len(commits), CommitsShown)], Authors: s.authors(commits)}, nil
+	return ResolveResult{
+		Spec: spec, Commits: commits[:min(len(commits), CommitsShown)], Authors: s.authors(commits), Untouched: s.untouched(ctx, in, spec),
+	}, nil
 }
 
 // authors are who wrote the commits, each once, in the order of their last one.

@@ -44,8 +44,10 @@ type run struct {
 	// the sentences of the pressure gate.
 	commits []release.Commit
 	authors []release.Actor
-	passed  []release.Stage
-	pressed []string
+	// untouched are the components that need not be built again.
+	untouched []string
+	passed    []release.Stage
+	pressed   []string
 	// unguard ends the look for freezes; nil before the first step, and where the manifest does not want it.
 	unguard workflow.CancelFunc
 	// glass is the word of a first person that a rule is to be broken, until there is a second.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -121,6 +122,31 @@ func (s *Source) Log(_ context.Context, _, from, to string, _ int) ([]release.Co
 		return nil, nil
 	}
 	return []release.Commit{{ID: to, Subject: "Change it", Author: "Ada <ada@example.com>"}}, nil
+}
+
+// Changed are the folders that differ, as the one file that each has.
+func (s *Source) Changed(_ context.Context, _, from, to string) ([]string, error) {
+	was, err := s.commit(from)
+	if err != nil {
+		return nil, err
+	}
+	is, err := s.commit(to)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for path := range is.Folders {
+		if was.Folders[path] != is.Folders[path] {
+			out = append(out, path+"/main")
+		}
+	}
+	for path := range was.Folders {
+		if _, still := is.Folders[path]; !still {
+			out = append(out, path+"/main")
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 // Manifest resolves what ReadFile read. It is the function of [activities.Source].

@@ -63,16 +63,19 @@ type App struct {
 	sources   map[string]http.Handler
 	schedules *intake.Schedules
 	asking    *intake.Asking
-	people    *identity.Directory
-	rules     *policy.Engine
-	page      *page.Page
-	desk      *desk.Desk
-	chats     chats
-	notifier  *router.Router
-	alarms    *alarms
-	api       *api.Server
-	dispatch  *dispatch.Dispatcher
-	worker    interface {
+	// promotions and backfill make events of what nobody tells: releases that complete, and pushes that were lost.
+	promotions *intake.Promotions
+	backfill   *intake.Backfill
+	people     *identity.Directory
+	rules      *policy.Engine
+	page       *page.Page
+	desk       *desk.Desk
+	chats      chats
+	notifier   *router.Router
+	alarms     *alarms
+	api        *api.Server
+	dispatch   *dispatch.Dispatcher
+	worker     interface {
 		Start() error
 		Stop()
 	}
@@ -155,8 +158,14 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 // serveFrom makes the parts that others call.
 func (a *App) serveFrom(o Options, repositories repositories) error {
 	box := inbox{a.store}
-	a.router = intake.NewRouter(box, applications{Store: a.store, adopt: o.Adopt}, manifests{repositories}, a.dispatch, underWay{a.dispatch, a.store}, a.people, a.log)
-	a.router.With(a.parts(repositories))
+	parts := intake.Parts{
+		Inbox: box, Applications: applications{Store: a.store, adopt: o.Adopt}, Manifests: manifests{repositories}, Submitter: a.dispatch,
+		Releases: underWay{a.dispatch, a.store}, Repositories: now(repositories), Heads: heads{a.store}, Serving: a.store, People: a.people, Log: a.log,
+		Released: released{a.store}, Instructor: instructor{desk.Audit{Releases: a.dispatch, Records: a.store}},
+	}
+	a.router = intake.NewRouter(parts)
+	a.promotions = intake.NewPromotions(story{a.store}, box, a.router, a.log)
+	a.backfill = intake.NewBackfill(parts, a.router)
 	if err := a.takeSources(o.Config, box); err != nil {
 		return err
 	}
@@ -209,6 +218,8 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.runtime.Run(running) })
 	group.Go(func() error { return a.router.Run(running) })
 	group.Go(func() error { return a.schedules.Run(running) })
+	group.Go(func() error { return a.promotions.Run(running) })
+	group.Go(func() error { return a.backfill.Run(running) })
 	group.Go(func() error { return a.reconcile(running) })
 	group.Go(func() error { return a.rules.Run(running) })
 	// What happened last is told too: the router ends after the worker, which keeps what there is to tell.

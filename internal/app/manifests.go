@@ -42,6 +42,11 @@ func (r repositories) Log(ctx context.Context, repository, from, to string, most
 	return out, nil
 }
 
+func (r repositories) Changed(ctx context.Context, repository, from, to string) ([]string, error) {
+	changed, err := r.source.Changed(ctx, repository, from, to)
+	return changed, notFound(err)
+}
+
 // notFound marks the errors that trying again cannot mend.
 func notFound(err error) error {
 	for _, final := range []error{git.ErrCommitUnknown, git.ErrFileUnknown, git.ErrInvalid, git.ErrUnsupported, git.ErrTooLarge} {
@@ -77,7 +82,7 @@ func (m manifests) Routes(ctx context.Context, application release.Application, 
 		return intake.Routes{}, err
 	}
 	read, err := manifest.Read(activities.ManifestFile, data)
-	routes := intake.Routes{Problems: manifest.ProblemsOf(err), Branches: map[string][]string{}, Concurrency: map[string]release.Concurrency{}}
+	routes := intake.Routes{Problems: manifest.ProblemsOf(err), Branches: map[string][]string{}, Triggers: map[string]release.Trigger{}, Concurrency: map[string]release.Concurrency{}}
 	if read == nil {
 		return routes, nil
 	}
@@ -86,6 +91,9 @@ func (m manifests) Routes(ctx context.Context, application release.Application, 
 			continue
 		}
 		routes.Concurrency[name] = environment.Concurrency
+		if trigger := environment.Trigger(); !trigger.Push() {
+			routes.Triggers[name] = trigger
+		}
 		routes.Branches[environment.Branch] = read.Environments(environment.Branch)
 	}
 	return routes, nil

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -33,7 +32,7 @@ func taking(t *testing.T, c config.Config) (*App, error) {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	a := &App{config: c, log: slog.New(slog.DiscardHandler), store: s}
-	a.router = intake.NewRouter(inbox{s}, applications{Store: s}, nil, nil, nil, nil, a.log)
+	a.router = intake.NewRouter(intake.Parts{Inbox: inbox{s}, Applications: applications{Store: s}, Heads: heads{s}, Serving: s, Log: a.log})
 	return a, a.takeSources(c, inbox{s})
 }
 
@@ -144,67 +143,6 @@ func TestAnEventThatWasPassedOnIsSettled(t *testing.T) {
 	}
 	if got, done, err := box.Outcome(t.Context(), id); err != nil || !done || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %t, %v", got, done, err)
-	}
-}
-
-// remote is a repository elsewhere.
-type remote struct {
-	refs    map[string]string
-	asked   []string
-	fetched []string
-	in      bool
-	err     error
-}
-
-func (r *remote) Refs(_ context.Context, _ string, patterns ...string) (map[string]string, error) {
-	r.asked = append(r.asked, strings.Join(patterns, " "))
-	return r.refs, r.err
-}
-
-func (r *remote) Contains(_ context.Context, _, commit, other string) (bool, error) {
-	for _, id := range []string{commit, other} {
-		if !slices.Contains(r.fetched, id) {
-			return false, fmt.Errorf("%s was not fetched", id)
-		}
-	}
-	return r.in, nil
-}
-
-func (r *remote) Fetch(_ context.Context, _, commit string) error {
-	if commit == "gone" {
-		return release.ErrNotFound
-	}
-	r.fetched = append(r.fetched, commit)
-	return nil
-}
-
-func TestHeadsAreThoseOfTheRefAndOfNoOther(t *testing.T) {
-	// A pattern of git ls-remote matches the end of a ref.
-	r := &remote{refs: map[string]string{"refs/heads/refs/heads/main": "other", "refs/heads/main": "head", "refs/tags/v1": "marked"}, in: true}
-	h := heads{source: r, repositories: r}
-	for ref, want := range map[string]string{"refs/heads/main": "head", "refs/tags/v1": "marked"} {
-		if got, err := h.Resolve(t.Context(), release.Application{}, ref); err != nil || got != want {
-			t.Errorf("%s has %s, %v; want %s", ref, got, err, want)
-		}
-	}
-	if !slices.Contains(r.asked, "refs/tags/v1 refs/tags/v1^{}") {
-		t.Errorf("asked %v: what a tag marks has to be asked for", r.asked)
-	}
-	if _, err := h.Resolve(t.Context(), release.Application{}, "refs/heads/other"); !errors.Is(err, release.ErrNotFound) {
-		t.Errorf("a ref that is not there: %v", err)
-	}
-	if in, err := h.Contains(t.Context(), release.Application{}, "refs/heads/main", "head"); !in || err != nil || len(r.fetched) != 0 {
-		t.Errorf("the head itself: %t, %v, fetched %v", in, err, r.fetched)
-	}
-	if in, err := h.Contains(t.Context(), release.Application{}, "refs/heads/main", "older"); !in || err != nil {
-		t.Errorf("an older one: %t, %v", in, err)
-	}
-	if _, err := h.Contains(t.Context(), release.Application{}, "refs/heads/main", "gone"); !errors.Is(err, release.ErrNotFound) {
-		t.Errorf("one that is gone: %v", err)
-	}
-	r.err = errors.New("away")
-	if _, err := h.Contains(t.Context(), release.Application{}, "refs/heads/main", "older"); !errors.Is(err, r.err) || errors.Is(err, release.ErrNotFound) {
-		t.Errorf("with the repository away: %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package intake
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -17,8 +18,14 @@ type destination struct {
 	// branch's to have; why says why it goes nowhere at all.
 	refused []string
 	why     string
-	// branches is the application's mapping from now on.
+	// branches is the application's mapping from now on, triggers what else releases to its environments.
 	branches map[string][]string
+	triggers map[string]release.Trigger
+}
+
+// learnt says whether the application is known as the destination has it.
+func (d destination) learnt(application release.Application) bool {
+	return sameBranches(d.branches, application.Branches) && reflect.DeepEqual(d.triggers, application.Triggers)
 }
 
 // destinationOf decides where a push of a branch goes. Whoever may push any branch can write any
@@ -33,25 +40,39 @@ type destination struct {
 // an application that never had one, where the default goes: a refusal that nobody sees would be a
 // push that was lost.
 func destinationOf(branch string, application release.Application, routes Routes) destination {
-	d := destination{branches: application.Branches}
+	d := destination{branches: application.Branches, triggers: application.Triggers}
+	var others []string
+	pushed := func(environment string, triggers map[string]release.Trigger) {
+		if triggers[environment].Push() {
+			d.environments = append(d.environments, environment)
+		} else {
+			others = append(others, environment+" "+released(triggers[environment]))
+		}
+	}
 	if len(routes.Problems) > 0 {
-		d.environments = brokenTo(branch, application, routes)
+		for _, environment := range brokenTo(branch, application, routes) {
+			pushed(environment, application.Triggers)
+		}
 	} else {
 		owns := ownership(branch, application.Branches)
 		for _, environment := range routes.Branches[branch] {
 			if owns(environment) {
-				d.environments = append(d.environments, environment)
+				pushed(environment, routes.Triggers)
 				continue
 			}
 			d.refused = append(d.refused, foreign(branch, environment, application))
 		}
 		// A branch that goes nowhere does not say for a new application where the others go.
-		if len(application.Branches) > 0 || len(d.environments) > 0 {
+		if len(application.Branches) > 0 || len(d.environments)+len(others) > 0 {
 			d.branches = remapped(application.Branches, routes.Branches, owns)
+			d.triggers = retriggered(application.Triggers, routes.Triggers, owns)
 		}
 	}
 	if len(d.environments)+len(d.refused) == 0 {
 		d.why = nowhere(branch, application, routes, d.branches)
+		if len(others) > 0 {
+			d.why = fmt.Sprintf("branch %s is not released by its pushes: %s", branch, listed(others))
+		}
 	}
 	return d
 }
@@ -96,6 +117,35 @@ func remapped(stored, pushed map[string][]string, owns func(environment string) 
 		slices.Sort(environments)
 	}
 	return out
+}
+
+// retriggered are the stored triggers, but for the environments that the pushed manifest may decide about.
+func retriggered(stored, pushed map[string]release.Trigger, owns func(environment string) bool) map[string]release.Trigger {
+	var out map[string]release.Trigger
+	keep := func(from map[string]release.Trigger, ours bool) {
+		for environment, trigger := range from {
+			if owns(environment) == ours && !trigger.Push() {
+				if out == nil {
+					out = map[string]release.Trigger{}
+				}
+				out[environment] = trigger
+			}
+		}
+	}
+	keep(stored, false)
+	keep(pushed, true)
+	return out
+}
+
+// released says what releases to an environment instead of a push.
+func released(t release.Trigger) string {
+	switch {
+	case t.After != "":
+		return "is promoted from " + t.After
+	case t.Preview != "":
+		return "has pull requests labelled " + t.Preview
+	}
+	return "has tags " + strings.Join(t.Tags, " and ")
 }
 
 // brokenTo is where a broken manifest is refused.

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -150,10 +151,13 @@ func TestDestinationOf(t *testing.T) {
 // somebody tries to take it back.
 func TestAChangedMappingIsRemembered(t *testing.T) {
 	f := newFixture(t)
+	last := map[string]string{}
 	push := func(delivery, branch string, pushed branches) Outcome {
 		t.Helper()
 		f.routes.Branches = pushed
-		id := f.accept(t, "push", delivery, pushBody("acme/checkout", "refs/heads/"+branch, commitA, commitB))
+		before, after := cmp.Or(last[branch], zero), strings.Repeat(delivery, 40)
+		last[branch] = after
+		id := f.accept(t, "push", delivery, pushBody("acme/checkout", "refs/heads/"+branch, before, after))
 		f.once(t)
 		if n := len(f.registry.saved); n > 0 {
 			f.lastGood(f.registry.saved[n-1].Branches)

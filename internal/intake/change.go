@@ -3,6 +3,7 @@ package intake
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -21,9 +22,6 @@ type change struct {
 	// Message is the commit's, Who is who pushed, as the source knows them; both can be empty, and both are tidied.
 	Message string
 	Who     string
-	// Name is what happened where that is not what became of the ref: a release that somebody asks for is the same one
-	// whichever commit its ref has by then. Empty for a change of the ref.
-	Name string
 	// Stamp tells this change from another of the same ref and commits, and is the same however often and by whichever
 	// hook the change is told. It is empty where the source has nothing of the kind: then each delivery is another change.
 	Stamp string
@@ -41,8 +39,26 @@ func (c change) gone() bool { return none(c.After) }
 // none says whether a commit is the zeros that stand for none.
 func none(commit string) bool { return strings.Trim(commit, "0") == "" }
 
-// line names the changes that have to be handed on in their order.
-func (c change) line() string { return strings.ToLower(c.Repository) + " " + c.Ref }
+// line names the changes that have to be handed on in their order: those of one branch, and those of all tags, because
+// which of two tags is the newer matters.
+func (c change) line() string {
+	ref := c.Ref
+	if _, ok := c.tag(); ok {
+		ref = "tags"
+	}
+	return repositoryPath(c.Repository) + " " + ref
+}
+
+// repositoryPath is a repository's name without its host, however it is written: sources name it, and a backfill has its
+// address.
+func repositoryPath(repository string) string {
+	if u, err := url.Parse(repository); err == nil && u.Host != "" {
+		repository = u.Path
+	} else if before, after, found := strings.Cut(repository, ":"); found && !strings.Contains(before, "/") {
+		repository = after
+	}
+	return strings.TrimSuffix(strings.ToLower(strings.Trim(repository, "/")), ".git")
+}
 
 // happening tells this change from every other, so that the same change is released once however it
 // arrives: twice, because a repository has two hooks, or because somebody who saw a delivery sends
@@ -53,9 +69,6 @@ func (c change) line() string { return strings.ToLower(c.Repository) + " " + c.R
 // released. A sender without a stamp is believed that each delivery is another push; our own git
 // remote has one name for each push and says so.
 func (c change) happening(delivery string) string {
-	if c.Name != "" {
-		return c.Name
-	}
 	which := "delivery=" + delivery
 	if c.Stamp != "" {
 		which = c.Stamp

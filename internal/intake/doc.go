@@ -48,6 +48,8 @@ const (
 	Duplicate   OutcomeKind = "duplicate"
 	Ignored     OutcomeKind = "ignored"
 	Refused     OutcomeKind = "refused"
+	// Superseded is of a change that a later one of its ref has overtaken on the way here.
+	Superseded OutcomeKind = "superseded"
 	// Stopped is of an alarm that stopped a release.
 	Stopped OutcomeKind = "stopped"
 	// Told is of an event that was passed on to who waits for it.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -213,6 +214,122 @@ func (r *registry) SaveApplication(_ context.Context, application release.Applic
 	return nil
 }
 
+// repository is a history: each commit's parent, and what the refs are now. Every application has the same.
+type repository struct {
+	mu      sync.Mutex
+	refs    map[string]string
+	parents map[string]string
+	commits map[string]Commit
+	err     error
+	// fixed says that only the test moves refs.
+	fixed bool
+}
+
+func newRepository() *repository {
+	return &repository{
+		refs:    map[string]string{"refs/heads/main": commitC},
+		parents: map[string]string{commitA: "", commitB: commitA, commitC: commitB}, commits: map[string]Commit{},
+	}
+}
+
+// happened moves a ref as a push says, unless the test does.
+func (r *repository) happened(c change) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fixed {
+		return
+	}
+	if delete(r.refs, c.Ref); !c.gone() {
+		r.refs[c.Ref] = c.After
+	}
+	if _, known := r.parents[c.After]; !known {
+		r.parents[c.After] = strings.Trim(c.Before, "0")
+	}
+}
+
+func (r *repository) Refs(_ context.Context, _ release.Application, names ...string) (map[string]string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := maps.Clone(r.refs)
+	maps.DeleteFunc(out, func(ref, _ string) bool { return len(names) > 0 && !slices.Contains(names, ref) })
+	return out, r.err
+}
+
+func (r *repository) Contains(_ context.Context, _ release.Application, commit, other string) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range []string{commit, other} {
+		if _, there := r.parents[id]; !there {
+			return false, cmp.Or(r.err, release.ErrNotFound)
+		}
+	}
+	for ; commit != ""; commit = r.parents[commit] {
+		if commit == other {
+			return true, r.err
+		}
+	}
+	return false, r.err
+}
+
+func (r *repository) Commit(_ context.Context, _ release.Application, commit string) (Commit, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, there := r.parents[commit]; !there {
+		return Commit{}, release.ErrNotFound
+	}
+	return r.commits[commit], r.err
+}
+
+// memoryHeads keeps what was seen.
+type memoryHeads struct {
+	mu   sync.Mutex
+	seen map[string]map[string]Head
+	err  error
+}
+
+func (m *memoryHeads) Head(_ context.Context, application release.Application, ref string) (Head, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	head, ok := m.seen[application.Name][ref]
+	if !ok {
+		return head, cmp.Or(m.err, release.ErrNotFound)
+	}
+	return head, m.err
+}
+
+func (m *memoryHeads) Heads(_ context.Context, application release.Application) (map[string]Head, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[string]Head{}
+	maps.Copy(out, m.seen[application.Name])
+	return out, m.err
+}
+
+func (m *memoryHeads) SaveHead(_ context.Context, application release.Application, head Head) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seen == nil {
+		m.seen = map[string]map[string]Head{}
+	}
+	if m.seen[application.Name] == nil {
+		m.seen[application.Name] = map[string]Head{}
+	}
+	if head.Event >= m.seen[application.Name][head.Ref].Event {
+		m.seen[application.Name][head.Ref] = head
+	}
+	return m.err
+}
+
+// memoryServing is what serves each lane.
+type memoryServing struct {
+	number int
+	stable map[string]release.Revision
+}
+
+func (m *memoryServing) Serving(context.Context, release.Lane) (int, map[string]release.Revision, error) {
+	return m.number, m.stable, nil
+}
+
 // manifestsFunc reads manifests as the test says.
 type manifestsFunc func(ctx context.Context, commit string) (Routes, error)
 
@@ -226,9 +343,20 @@ type fixture struct {
 	inbox    *memoryInbox
 	lanes    *lanes
 	registry *registry
+	repo     *repository
+	seen     *memoryHeads
+	serves   *memoryServing
 	// routes are those of every commit, unless manifests is replaced.
 	routes    Routes
 	manifests manifestsFunc
+}
+
+// parts are what the router works with.
+func (f *fixture) parts(read Manifests) Parts {
+	return Parts{
+		Inbox: f.inbox, Applications: f.registry, Manifests: read, Submitter: f.lanes, Releases: &alarmed{},
+		Repositories: f.repo, Heads: f.seen, Serving: f.serves, Log: slog.New(slog.DiscardHandler),
+	}
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -243,13 +371,17 @@ func newFixture(t *testing.T) *fixture {
 	}
 	f.manifests = func(context.Context, string) (Routes, error) { return f.routes, nil }
 	read := manifestsFunc(func(ctx context.Context, commit string) (Routes, error) { return f.manifests(ctx, commit) })
-	f.Router = NewRouter(f.inbox, f.registry, read, f.lanes, &alarmed{}, nil, slog.New(slog.DiscardHandler))
+	f.repo, f.seen, f.serves = newRepository(), &memoryHeads{}, &memoryServing{}
+	f.Router = NewRouter(f.parts(read))
 	return f
 }
 
 // accept puts an event into the inbox and returns its ID.
 func (f *fixture) accept(t *testing.T, kind, delivery, body string) int64 {
 	t.Helper()
+	if c, err := readPush([]byte(body)); err == nil && kind == "push" {
+		f.repo.happened(c)
+	}
 	id, _, err := f.inbox.Accept(t.Context(), Event{Source: "github", Delivery: delivery, Kind: kind, Body: []byte(body), ReceivedAt: time.Now().UTC()})
 	if err != nil {
 		t.Fatal(err)

@@ -344,7 +344,7 @@ func FuzzWebhook(f *testing.F) {
 			sum = signed(secret, string(body))
 		}
 		inbox := newInbox()
-		router := NewRouter(inbox, &registry{}, nil, newLanes(), nil, nil, slog.New(slog.DiscardHandler))
+		router := NewRouter(Parts{Inbox: inbox, Applications: &registry{}, Submitter: newLanes(), Log: slog.New(slog.DiscardHandler)})
 		source, err := NewGitHub([]string{secret}, inbox, router, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)

@@ -12,13 +12,6 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
-// tagged is a tag that was published as a release of a forge; its commit is not told.
-type tagged struct {
-	Repository, CloneURL string
-	Tag                  string
-	Who, Message         string
-}
-
 // built is a build elsewhere that has ended, well or not.
 type built struct {
 	Repository, CloneURL string
@@ -147,9 +140,10 @@ func readReleased(body []byte) (meaning, error) {
 	f := faults{kind: "release"}
 	f.field("release.tag_name", e.Release.TagName, e.Release.TagName != "" && plain(e.Release.TagName, 1000), "a tag of at most 1000 bytes")
 	f.repository(e.Repository)
-	return meaning{tagged: &tagged{
-		Repository: e.Repository.FullName, CloneURL: e.Repository.CloneURL, Tag: e.Release.TagName,
-		Who: e.Sender.name(), Message: tidy(e.Release.Name, messageLimit),
+	// Which commit the tag has is not told. Of a tag it is asked of the repository anyway.
+	return meaning{change: &change{
+		Repository: e.Repository.FullName, CloneURL: e.Repository.CloneURL, Ref: "refs/tags/" + e.Release.TagName, Before: absent, After: absent,
+		Who: e.Sender.name(), Message: tidy(e.Release.Name, messageLimit), Stamp: "tag",
 	}}, f.err()
 }
 

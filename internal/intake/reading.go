@@ -9,7 +9,7 @@ import (
 type meaning struct {
 	change     *change
 	alarm      *alarm
-	tagged     *tagged
+	completed  *completed
 	built      *built
 	image      *image
 	pressed    *pressed
@@ -43,6 +43,13 @@ func read(event Event) (meaning, error) {
 		var a alarm
 		err := json.Unmarshal(event.Body, &a)
 		return meaning{alarm: &a}, err
+	case sourcePromotion:
+		var c completed
+		err := json.Unmarshal(event.Body, &c)
+		return meaning{completed: &c}, err
+	case sourceBackfill:
+		c, err := readMissed(event.Body)
+		return meaning{change: &c}, err
 	}
 	return meaning{nothing: fmt.Sprintf("nobody here reads what %s sends", event.Source)}, nil
 }

@@ -40,7 +40,9 @@ func TestWhatTheSamplesSay(t *testing.T) {
 	}{
 		{"github", "push", "github-push", pushed(github, "Fix the fare (#12)\n\nIt was a cent short.", "pushed_at=1764288000")},
 		{"github", "push", "github-tag", tag(github, "Fix the fare (#12)", "pushed_at=1764288000")},
-		{"github", "release", "github-release", meaning{tagged: &tagged{Repository: "acme/checkout", CloneURL: github, Tag: "v1.2.0", Who: "mona", Message: "1.2.0: fares"}}},
+		{"github", "release", "github-release", meaning{change: &change{
+			Repository: "acme/checkout", CloneURL: github, Ref: "refs/tags/v1.2.0", Before: zero, After: zero, Who: "mona", Message: "1.2.0: fares", Stamp: "tag",
+		}}},
 		{"github", "workflow_run", "github-workflow_run", meaning{built: &built{Repository: "acme/checkout", CloneURL: github, Commit: commitB, What: `workflow run "build", success,`}}},
 		{"github", "check_run", "github-check_run-rerequested", button("rerun")},
 		{"github", "check_run", "github-check_run-abort", button("abort")},

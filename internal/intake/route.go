@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -51,6 +52,8 @@ type Manifests interface {
 type Routes struct {
 	// Branches maps a branch to its environments.
 	Branches map[string][]string
+	// Triggers are of the environments that pushes of their branch do not release.
+	Triggers map[string]release.Trigger
 	// Concurrency is by environment.
 	Concurrency map[string]release.Concurrency
 	Problems    release.Problems
@@ -66,38 +69,73 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 		return r.routeAlarm(ctx, event.Source, *m.alarm)
 	case m.change != nil:
 		return r.routeChange(ctx, event, *m.change)
+	case m.completed != nil:
+		return r.routeCompleted(ctx, event, *m.completed)
 	}
 	return r.routeFurther(ctx, event, m)
 }
 
-// routeChange submits what a change of a ref is released to.
-func (r *Router) routeChange(ctx context.Context, event Event, p change) (Outcome, error) {
-	branch, ok := p.branch()
-	if !ok {
-		return Outcome{Kind: Ignored, Message: p.Ref + " is not a branch"}, nil
+// routeChange releases what a change of a ref is released to.
+func (r *Router) routeChange(ctx context.Context, event Event, c change) (Outcome, error) {
+	branch, isBranch := c.branch()
+	tag, isTag := c.tag()
+	if !isBranch && !isTag {
+		return Outcome{Kind: Ignored, Message: c.Ref + " is neither a branch nor a tag"}, nil
 	}
-	if p.gone() {
-		return Outcome{Kind: Ignored, Message: "branch " + branch + " was deleted"}, nil
-	}
-	application, err := r.applications.ApplicationByRepository(ctx, p.Repository, p.CloneURL)
+	application, err := r.applications.ApplicationByRepository(ctx, c.Repository, c.CloneURL)
 	if errors.Is(err, release.ErrNotFound) {
-		return r.unknownRepository(ctx, p.Repository)
+		return r.unknownRepository(ctx, c.Repository)
 	}
 	if err != nil {
-		return settled(fmt.Errorf("find the application of %s: %w", p.Repository, err))
+		return settled(fmt.Errorf("find the application of %s: %w", c.Repository, err))
 	}
-	routes, err := r.manifests.Routes(ctx, application, p.After)
+	if isTag {
+		return r.routeTag(ctx, event, c, tag, application)
+	}
+	if outcome, err := r.late(ctx, event, c, branch, application); err != nil || outcome != nil {
+		return deref(outcome), err
+	}
+	if c.gone() {
+		return Outcome{Kind: Ignored, Message: "branch " + branch + " was deleted"}, r.saw(ctx, application, event, c.Ref, c.After, false)
+	}
+	routes, err := r.manifests.Routes(ctx, application, c.After)
 	if errors.Is(err, release.ErrNotFound) {
-		return Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no commit %s any more", p.Repository, p.After)}, nil
+		return noCommit(c), nil
 	}
 	if err != nil {
-		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", p.After, err)
+		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", c.After, err)
 	}
-	requester, err := r.requester(event, p)
+	if c, err = r.described(ctx, event, c, application); err != nil {
+		return Outcome{}, err
+	}
+	outcome, err := r.routeBranch(ctx, event, c, branch, application, routes)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return outcome, r.saw(ctx, application, event, c.Ref, c.After, len(outcome.Releases) > 0)
+}
+
+func deref(outcome *Outcome) Outcome {
+	if outcome == nil {
+		return Outcome{}
+	}
+	return *outcome
+}
+
+func noCommit(c change) Outcome {
+	return Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no commit %s any more", c.Repository, c.After)}
+}
+
+// routeBranch releases a commit that a branch has come to.
+func (r *Router) routeBranch(ctx context.Context, event Event, c change, branch string, application release.Application, routes Routes) (Outcome, error) {
+	if skipped(c.Message) {
+		return Outcome{Kind: Ignored, Message: fmt.Sprintf("the message of %s says %s", short(c.After), skipWord)}, nil
+	}
+	requester, err := r.requester(event, c)
 	if err != nil {
 		return stranger(err, branch, application, routes), nil
 	}
-	d, err := r.learn(ctx, branch, p, application, routes)
+	d, err := r.learn(ctx, branch, c, application, routes)
 	if err != nil {
 		return settled(err)
 	}
@@ -112,8 +150,24 @@ func (r *Router) routeChange(ctx context.Context, event Event, p change) (Outcom
 	if len(d.environments) == 0 {
 		return Outcome{Kind: Ignored, Message: d.why}, nil
 	}
-	return r.submit(ctx, event, p, requester, application, d, routes)
+	outcome, err := r.submit(ctx, wanted{
+		application: application, environments: d.environments, happening: c.happening(event.Delivery),
+		ref: c.Ref, commit: c.After, message: c.Message, requester: requester, at: event.ReceivedAt,
+	}, routes)
+	if err == nil && len(d.refused) > 0 {
+		outcome.Kind = heavier(outcome.Kind, Refused)
+		outcome.Message = strings.Join(append([]string{outcome.Message}, d.refused...), "\n")
+	}
+	if err == nil && c.Forced {
+		outcome.Message += fmt.Sprintf("\nbranch %s was forced: %s is no longer in it", branch, short(c.Before))
+	}
+	return outcome, err
 }
+
+// skipWord in the message of the commit that a branch has come to leaves it unreleased, whatever its case.
+const skipWord = "[skip release]"
+
+func skipped(message string) bool { return strings.Contains(strings.ToLower(message), skipWord) }
 
 // stranger is the outcome of a push by nobody we know. It asks for no release, and teaches us nothing about the
 // branches either; a branch that is not released is none of our business whoever pushes it.
@@ -126,12 +180,29 @@ func stranger(why error, branch string, application release.Application, routes 
 	return Outcome{Kind: Refused, Message: tidy("not released: "+why.Error(), whyLimit)}
 }
 
-// requester is who pushed.
-func (r *Router) requester(event Event, p change) (release.Actor, error) {
-	if r.people == nil {
-		return release.Actor{Name: p.Who, Source: event.Source}, nil
+// requester is who pushed. Of a change that nobody told of only who wrote its commit is known.
+func (r *Router) requester(event Event, c change) (release.Actor, error) {
+	source := event.Source
+	if source == sourceBackfill {
+		source = "git"
 	}
-	return r.people.Person(event.Source, p.Who)
+	if r.people == nil {
+		return release.Actor{Name: c.Who, Source: source}, nil
+	}
+	return r.people.Person(source, c.Who)
+}
+
+// described is a change with what its commit says, where the event does not.
+func (r *Router) described(ctx context.Context, event Event, c change, application release.Application) (change, error) {
+	if event.Source != sourceBackfill {
+		return c, nil
+	}
+	commit, err := r.repositories.Commit(ctx, application, c.After)
+	if err != nil {
+		return c, fmt.Errorf("read commit %s: %w", c.After, err)
+	}
+	c.Message, c.Who = tidy(commit.Message, messageLimit), tidy(commit.Email, nameLimit)
+	return c, nil
 }
 
 // settled refuses an event for what is known of its application: a contradiction there is for people
@@ -152,7 +223,7 @@ func withoutUsers(text string) string { return users.ReplaceAllString(text, "://
 // learn decides where a push goes, and stores what its manifest changes for those after it.
 func (r *Router) learn(ctx context.Context, branch string, p change, application release.Application, routes Routes) (destination, error) {
 	d := destinationOf(branch, application, routes)
-	if sameBranches(d.branches, application.Branches) {
+	if d.learnt(application) {
 		return d, nil
 	}
 	// The pushes of two branches are routed side by side. Neither may undo what the other has changed
@@ -164,10 +235,10 @@ func (r *Router) learn(ctx context.Context, branch string, p change, application
 		return destination{}, fmt.Errorf("find the application of %s: %w", p.Repository, err)
 	}
 	d = destinationOf(branch, application, routes)
-	if sameBranches(d.branches, application.Branches) {
+	if d.learnt(application) {
 		return d, nil
 	}
-	application.Branches = d.branches
+	application.Branches, application.Triggers = d.branches, d.triggers
 	if err := r.applications.SaveApplication(ctx, application); err != nil {
 		return destination{}, fmt.Errorf("save application %s/%s: %w", application.Tenant, application.Name, err)
 	}
@@ -209,22 +280,35 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
+// wanted is a release that is asked for, of one commit to some environments of an application.
+type wanted struct {
+	application  release.Application
+	environments []string
+	// happening names what has happened, so that the same asks once; see [change.happening].
+	happening string
+	ref       string
+	commit    string
+	message   string
+	requester release.Actor
+	at        time.Time
+	promotion *release.Promotion
+}
+
 // submit asks each environment's lane. Asking again after a failure is answered as a duplicate.
-func (r *Router) submit(ctx context.Context, event Event, p change, requester release.Actor, application release.Application, to destination, routes Routes) (Outcome, error) {
+func (r *Router) submit(ctx context.Context, w wanted, routes Routes) (Outcome, error) {
 	outcome := Outcome{Kind: Duplicate}
 	var messages []string
-	for _, environment := range to.environments {
-		lane := release.Lane{Tenant: application.Tenant, Application: application.Name, Environment: environment}
+	for _, environment := range w.environments {
+		lane := release.Lane{Tenant: w.application.Tenant, Application: w.application.Name, Environment: environment}
 		if err := lane.Check(); err != nil {
 			outcome.Kind = heavier(outcome.Kind, Refused)
 			messages = append(messages, fmt.Sprintf("not released to lane %s: %s", lane, err))
 			continue
 		}
 		submission, err := r.submitter.Submit(ctx, release.Request{
-			Key:  environment + " " + p.happening(event.Delivery),
-			Lane: lane, Repository: application.Repository, Ref: p.Ref, Commit: p.After, Message: p.Message,
-			Requester: requester, At: event.ReceivedAt,
-			Concurrency: routes.Concurrency[environment], Problems: routes.Problems,
+			Key: environment + " " + w.happening, Lane: lane, Repository: w.application.Repository,
+			Ref: w.ref, Commit: w.commit, Message: w.message, Requester: w.requester, At: w.at,
+			Concurrency: routes.Concurrency[environment], Problems: routes.Problems, Promotion: w.promotion,
 		})
 		if err != nil {
 			return Outcome{}, fmt.Errorf("ask lane %s for a release: %w", lane, err)
@@ -235,10 +319,6 @@ func (r *Router) submit(ctx context.Context, event Event, p change, requester re
 	}
 	if len(outcome.Releases) == 0 && len(routes.Problems) > 0 {
 		messages = append(messages, routes.Problems.Error()) // no refused release says them
-	}
-	if len(to.refused) > 0 {
-		outcome.Kind = heavier(outcome.Kind, Refused)
-		messages = append(messages, to.refused...)
 	}
 	outcome.Message = strings.Join(messages, "\n")
 	return outcome, nil

@@ -101,8 +101,8 @@ func TestRoute(t *testing.T) {
 			body: pushBody("acme/checkout", "refs/heads/main", zero, commitB), want: Started, lanes: []string{"production"},
 		},
 		{
-			name: "a tag starts nothing",
-			body: pushBody("acme/checkout", "refs/tags/v1", zero, commitB), want: Ignored, says: []string{"refs/tags/v1 is not a branch"},
+			name: "what is neither a branch nor a tag starts nothing",
+			body: pushBody("acme/checkout", "refs/notes/x", zero, commitB), want: Ignored, says: []string{"refs/notes/x is neither a branch nor a tag"},
 		},
 		{
 			name: "another event starts nothing",

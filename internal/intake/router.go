@@ -44,7 +44,13 @@ type Router struct {
 	submitter    Submitter
 	people       People
 	releases     Releases
-	parts        Parts
+	repositories Repositories
+	heads        Heads
+	serving      Serving
+	builds       Builds
+	released     Released
+	instructor   Instructor
+	protections  Protections
 	log          *slog.Logger
 	wake         chan struct{}
 	slots        chan struct{}
@@ -80,10 +86,34 @@ type line struct {
 	events []Event
 }
 
-// NewRouter is a router; [Router.Run] does the work. Without people, whoever pushes is who the source says.
-func NewRouter(inbox Inbox, applications Applications, manifests Manifests, submitter Submitter, releases Releases, people People, log *slog.Logger) *Router {
+// Parts are what a router works with. All are required but People and those that say what they are for.
+type Parts struct {
+	Inbox        Inbox
+	Applications Applications
+	Manifests    Manifests
+	Submitter    Submitter
+	Releases     Releases
+	Repositories Repositories
+	Heads        Heads
+	Serving      Serving
+	// People knows who pushes; without it, whoever pushes is who the source says.
+	People People
+	Log    *slog.Logger
+
+	// Builds is for releases that wait for something built elsewhere, Released and Instructor for the buttons of check runs,
+	// Protections for jobs of GitHub that wait for our word. An event that needs one that is not there is ignored.
+	Builds      Builds
+	Released    Released
+	Instructor  Instructor
+	Protections Protections
+}
+
+// NewRouter is a router; [Router.Run] does the work.
+func NewRouter(p Parts) *Router {
 	return &Router{
-		inbox: inbox, applications: applications, manifests: manifests, submitter: submitter, releases: releases, people: people, log: log,
+		inbox: p.Inbox, applications: p.Applications, manifests: p.Manifests, submitter: p.Submitter, releases: p.Releases,
+		repositories: p.Repositories, heads: p.Heads, serving: p.Serving, people: p.People, log: p.Log,
+		builds: p.Builds, released: p.Released, instructor: p.Instructor, protections: p.Protections,
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, batch),
 		settled: make(chan struct{}), tries: map[int64]int{}, busy: map[string]bool{}, held: map[string]hold{},
 	}
@@ -206,8 +236,13 @@ func linesOf(events []Event) []line {
 }
 
 func lineOf(event Event) string {
-	if m, err := read(event); err == nil && m.change != nil {
+	m, err := read(event)
+	switch {
+	case err != nil:
+	case m.change != nil:
 		return m.change.line()
+	case m.completed != nil:
+		return "completed " + m.completed.Release.Lane.String()
 	}
 	return "event " + strconv.FormatInt(event.ID, 10)
 }

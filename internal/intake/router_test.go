@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -197,7 +196,7 @@ func TestARestartTriesWhatWaitsBeforeWhatIsNew(t *testing.T) {
 		newer := f.push(t, "d2", commitA, commitB)
 		f.away(false)
 		// Another process, with the same inbox, does not know of the first one's tries.
-		g := NewRouter(f.inbox, f.registry, f.Router.manifests, f.lanes, &alarmed{}, nil, slog.New(slog.DiscardHandler))
+		g := NewRouter(f.parts(f.Router.manifests))
 		if err := g.Once(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -379,7 +378,8 @@ func TestThePushDecidesWhatIsTheSame(t *testing.T) {
 			[]string{at(commitA, commitB, "null"), at(commitB, commitA, "null"), at(commitA, commitB, "null")},
 			[]OutcomeKind{Started, Superseding, Superseding},
 		},
-		{"pushed_at as text is not relied on", []string{at(commitA, commitB, `"2024-01-01T00:00:00Z"`), at(commitA, commitB, `"2024-01-01T00:00:00Z"`)}, []OutcomeKind{Started, Superseding}},
+		{"pushed_at as text is not relied on, and the commit is known", []string{at(commitA, commitB, `"2024-01-01T00:00:00Z"`), at(commitA, commitB, `"2024-01-01T00:00:00Z"`)}, []OutcomeKind{Started, Duplicate}},
+		{"two hooks that differ in pushed_at", []string{at(commitA, commitB, "1700000000"), at(commitA, commitB, "1700000001")}, []OutcomeKind{Started, Duplicate}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t)

@@ -153,7 +153,7 @@ func TestASchedulePutsAnEventIntoTheInbox(t *testing.T) {
 
 func TestAScheduleReleasesWhatTheBranchHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, _, _ := withParts(t)
+		f, _ := withParts(t)
 		f.people = peopleFunc(func(string, string) (release.Actor, error) { return release.Actor{}, errAway }) // a schedule is no person
 		f.run(t, newSeen(), 24*time.Hour, nightly(t, "0 3 * * *"))
 		f.once(t)

@@ -22,10 +22,10 @@ func (r *Router) routeImage(ctx context.Context, i image) (Outcome, error) {
 
 // tell passes on to the releases that wait for it that something was built.
 func (r *Router) tell(ctx context.Context, repository, cloneURL, commit, what string) (Outcome, error) {
-	if r.parts.Builds == nil {
+	if r.builds == nil {
 		return Outcome{Kind: Ignored, Message: what + " is not waited for: nothing is built elsewhere in this installation"}, nil
 	}
-	told, err := r.parts.Builds.Built(ctx, repository, cloneURL, commit)
+	told, err := r.builds.Built(ctx, repository, cloneURL, commit)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("tell releases of a build of %s at %s: %w", repository, commit, err)
 	}
@@ -41,25 +41,13 @@ func (r *Router) tell(ctx context.Context, repository, cloneURL, commit, what st
 
 // routeProtection passes a waiting job on to who answers it.
 func (r *Router) routeProtection(ctx context.Context, p protection) (Outcome, error) {
-	if r.parts.Protections == nil {
+	if r.protections == nil {
 		return Outcome{Kind: Ignored, Message: fmt.Sprintf("nobody here answers the protection of %s: the installation does not write to GitHub", p.Environment)}, nil
 	}
-	if err := r.parts.Protections.Protect(ctx, p.Repository, p.RunID, p.Environment, p.Commit, p.CallbackURL); err != nil {
+	if err := r.protections.Protect(ctx, p.Repository, p.RunID, p.Environment, p.Commit, p.CallbackURL); err != nil {
 		return Outcome{}, fmt.Errorf("keep the protection of %s in run %d of %s: %w", p.Environment, p.RunID, p.Repository, err)
 	}
 	return Outcome{Kind: Told, Message: fmt.Sprintf("run %d of %s is answered when commit %s may go to %s", p.RunID, p.Repository, p.Commit, p.Environment)}, nil
-}
-
-// routePreview refuses what comes from a fork: whoever may ask for a pull request could run anything here.
-func (r *Router) routePreview(p preview) (Outcome, error) {
-	if p.foreign() {
-		from := p.HeadRepository
-		if from == "" {
-			from = "a repository that is gone"
-		}
-		return Outcome{Kind: Refused, Message: fmt.Sprintf("pull request %d has no preview: its commits are from %s, and the code of forks is not run", p.Number, from)}, nil
-	}
-	return Outcome{Kind: Ignored, Message: fmt.Sprintf("pull request %d has no preview: no environment has previews", p.Number)}, nil
 }
 
 // routePressed does what a button at a check run says: release the same commit again, or abort.
@@ -76,10 +64,10 @@ func (r *Router) routePressed(ctx context.Context, event Event, p pressed) (Outc
 		return Outcome{Kind: Refused, Message: fmt.Sprintf("%s is no release of %s/%s, which is released from %s",
 			p.Release, application.Tenant, application.Name, p.Repository)}, nil
 	}
-	if r.parts.Released == nil || r.parts.Instructor == nil {
+	if r.released == nil || r.instructor == nil {
 		return Outcome{Kind: Ignored, Message: "buttons of check runs do nothing: the installation does not write to GitHub"}, nil
 	}
-	was, err := r.parts.Released.Release(ctx, p.Release)
+	was, err := r.released.Release(ctx, p.Release)
 	if errors.Is(err, release.ErrNotFound) {
 		return Outcome{Kind: Refused, Message: fmt.Sprintf("there is no release %s", p.Release)}, nil
 	}
@@ -101,7 +89,7 @@ func (r *Router) routePressed(ctx context.Context, event Event, p pressed) (Outc
 
 // abort stops a release on behalf of a person.
 func (r *Router) abort(ctx context.Context, event Event, id release.ID, by release.Actor) (Outcome, error) {
-	err := r.parts.Instructor.Instruct(ctx, id, pressedAbort, release.Instruction{
+	err := r.instructor.Instruct(ctx, id, pressedAbort, release.Instruction{
 		ID: event.Source + " " + event.Delivery, By: by, Comment: "pressed at the check run", At: event.ReceivedAt,
 	})
 	switch {
@@ -119,15 +107,14 @@ func (r *Router) abort(ctx context.Context, event Event, id release.ID, by relea
 func (r *Router) rerun(ctx context.Context, event Event, p pressed, was Was, application release.Application, by release.Actor) (Outcome, error) {
 	routes, err := r.manifests.Routes(ctx, application, was.Commit)
 	if errors.Is(err, release.ErrNotFound) {
-		return Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no commit %s any more", p.Repository, was.Commit)}, nil
+		return noCommit(change{Repository: p.Repository, After: was.Commit}), nil
 	}
 	if err != nil {
 		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", was.Commit, err)
 	}
 	environment := p.Release.Lane.Environment
 	c := change{
-		Repository: p.Repository, CloneURL: p.CloneURL, Ref: was.Ref, Before: noCommit, After: was.Commit, Message: was.Message,
-		Who: p.Who, Stamp: "rerun=" + event.Delivery,
+		Repository: p.Repository, Ref: was.Ref, Before: absent, After: was.Commit, Stamp: "rerun=" + event.Delivery,
 	}
 	if c.Ref == "" {
 		branches := branchesOf(environment, routes.Branches)
@@ -140,5 +127,8 @@ func (r *Router) rerun(ctx context.Context, event Event, p pressed, was Was, app
 	if branch, ok := c.branch(); ok && len(branchesOf(environment, application.Branches)) > 0 && !ownership(branch, application.Branches)(environment) {
 		return Outcome{Kind: Refused, Message: foreign(branch, environment, application)}, nil
 	}
-	return r.submit(ctx, event, c, by, application, destination{environments: []string{environment}}, routes)
+	return r.submit(ctx, wanted{
+		application: application, environments: []string{environment}, happening: c.happening(event.Delivery),
+		ref: c.Ref, commit: was.Commit, message: was.Message, requester: by, at: event.ReceivedAt,
+	}, routes)
 }

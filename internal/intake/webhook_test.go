@@ -139,7 +139,7 @@ func forges() []forge {
 func (f forge) to(t testing.TB, log *slog.Logger, secrets ...string) (*Webhook, *memoryInbox) {
 	t.Helper()
 	box := newInbox()
-	router := NewRouter(box, &registry{}, nil, newLanes(), nil, nil, slog.New(slog.DiscardHandler))
+	router := NewRouter(Parts{Inbox: box, Applications: &registry{}, Submitter: newLanes(), Log: slog.New(slog.DiscardHandler)})
 	h, err := f.make(secrets, box, router, log)
 	if err != nil {
 		t.Fatal(err)
@@ -481,7 +481,7 @@ func fuzzForge(f *testing.F, of forge, extra ...string) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, proved bool, kind string) {
 		box := newInbox()
-		router := NewRouter(box, &registry{}, nil, newLanes(), &alarmed{}, nil, slog.New(slog.DiscardHandler))
+		router := NewRouter(Parts{Inbox: box, Applications: &registry{}, Submitter: newLanes(), Releases: &alarmed{}, Log: slog.New(slog.DiscardHandler)})
 		h, err := of.make([]string{of.secrets[0]}, box, router, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)

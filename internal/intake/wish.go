@@ -11,8 +11,8 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
-// noCommit stands for no commit.
-const noCommit = "0000000000000000000000000000000000000000"
+// absent stands for a commit that is not told.
+const absent = "0000000000000000000000000000000000000000"
 
 // asked is a release that somebody asks for by name, and the body of an event of the API. The application is named by itself
 // or by its repository.
@@ -86,26 +86,6 @@ func readScheduled(event Event) (meaning, error) {
 	return meaning{scheduled: &s}, nil
 }
 
-// routeTagged releases a tag that was published. Which commit it has is not told, and is asked of the repository.
-func (r *Router) routeTagged(ctx context.Context, event Event, t tagged) (Outcome, error) {
-	application, err := r.applications.ApplicationByRepository(ctx, t.Repository, t.CloneURL)
-	if errors.Is(err, release.ErrNotFound) {
-		return r.unknownRepository(ctx, t.Repository)
-	}
-	if err != nil {
-		return settled(fmt.Errorf("find the application of %s: %w", t.Repository, err))
-	}
-	ref := "refs/tags/" + t.Tag
-	found, outcome, err := r.resolve(ctx, application, ref)
-	if outcome != nil || err != nil {
-		return deref(outcome), err
-	}
-	return r.routeChange(ctx, event, change{
-		Repository: t.Repository, CloneURL: t.CloneURL, Ref: ref, Before: noCommit, After: found,
-		Message: t.Message, Who: t.Who, Stamp: "tag",
-	})
-}
-
 // routeScheduled releases what a branch has now.
 func (r *Router) routeScheduled(ctx context.Context, event Event, s scheduled) (Outcome, error) {
 	return r.routeAsked(ctx, event, asked{
@@ -115,65 +95,115 @@ func (r *Router) routeScheduled(ctx context.Context, event Event, s scheduled) (
 	})
 }
 
-// routeAsked releases what somebody asks for: the ref's commit, or an older one that is in it.
+// routeAsked releases what somebody asks for: the ref's commit, or an older one of a branch.
 func (r *Router) routeAsked(ctx context.Context, event Event, a asked) (Outcome, error) {
 	application, outcome, err := r.applicationOf(ctx, a)
 	if outcome != nil || err != nil {
 		return deref(outcome), err
 	}
-	if a.Commit == "" {
-		a.Commit, outcome, err = r.resolve(ctx, application, a.Ref)
-	} else {
-		outcome, err = r.contained(ctx, application, a)
+	refs, err := r.repositories.Refs(ctx, application)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("ask for the refs of %s: %w", withoutUser(application.Repository), err)
 	}
+	outcome, err = r.aim(ctx, &a, application, refs)
 	if outcome != nil || err != nil {
 		return deref(outcome), err
 	}
-	place := withoutUser(application.Repository)
-	c := change{
-		Repository: place, CloneURL: application.Repository, Ref: a.Ref, Before: noCommit, After: a.Commit, Message: a.Message, Who: a.Who,
-		Name: "asked " + event.Source + " " + event.Delivery,
-	}
 	by := a.By
 	if by.Name == "" {
-		if by, err = r.requester(event, c); err != nil {
+		if by, err = r.requester(event, change{Who: a.Who}); err != nil {
 			return Outcome{Kind: Refused, Message: tidy("not released: "+err.Error(), whyLimit)}, nil
 		}
-	} else {
-		c.Who = by.Name
 	}
-	branch, ok := c.branch()
-	if !ok {
-		if a.Environment != "" {
-			return Outcome{Kind: Refused, Message: fmt.Sprintf("%s is not a branch: ask for it without an environment, its manifest says where tags go", a.Ref)}, nil
-		}
-		return r.routeChange(ctx, event, c)
-	}
-	return r.grant(ctx, event, c, branch, a.Environment, application, by)
-}
-
-// grant submits a commit of a branch to the environments that the branch is released to, or to one of them.
-func (r *Router) grant(ctx context.Context, event Event, c change, branch, environment string, application release.Application, by release.Actor) (Outcome, error) {
-	routes, err := r.manifests.Routes(ctx, application, c.After)
+	routes, err := r.manifests.Routes(ctx, application, a.Commit)
 	if errors.Is(err, release.ErrNotFound) {
-		return Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no commit %s any more", c.Repository, c.After)}, nil
+		return noCommit(change{Repository: withoutUser(application.Repository), After: a.Commit}), nil
 	}
 	if err != nil {
-		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", c.After, err)
+		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", a.Commit, err)
 	}
-	d := destinationOf(branch, application, routes)
-	if environment != "" {
-		d = d.only(environment, branch, application)
+	environments, why, err := r.destinations(ctx, a, application, routes, refs)
+	if err != nil {
+		return Outcome{}, err
 	}
-	if len(d.environments) == 0 {
+	if len(environments) == 0 {
 		// Nobody pushed by the way: it was asked for, so it is not ignored.
-		why := d.refused
-		if len(why) == 0 {
-			why = []string{d.why}
-		}
-		return Outcome{Kind: Refused, Message: strings.Join(why, "\n")}, nil
+		return Outcome{Kind: Refused, Message: why}, nil
 	}
-	return r.submit(ctx, event, c, by, application, d, routes)
+	return r.submit(ctx, wanted{
+		application: application, environments: environments, ref: a.Ref, commit: a.Commit, message: a.Message, requester: by, at: event.ReceivedAt,
+		// Whichever commit the ref has by then, it was asked for once.
+		happening: "asked " + event.Source + " " + event.Delivery,
+	}, routes)
+}
+
+// aim sets the commit where none is asked for, and says why one that is cannot be had of its ref.
+func (r *Router) aim(ctx context.Context, a *asked, application release.Application, refs map[string]string) (*Outcome, error) {
+	head := refs[a.Ref]
+	switch {
+	case head == "":
+		return &Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no %s", withoutUser(application.Repository), a.Ref)}, nil
+	case a.Commit == "" || a.Commit == head:
+		a.Commit = head
+		return nil, nil
+	case strings.HasPrefix(a.Ref, "refs/tags/"):
+		return &Outcome{Kind: Refused, Message: fmt.Sprintf("%s is %s, not %s", a.Ref, head, a.Commit)}, nil
+	}
+	in, err := r.contains(ctx, application, head, a.Commit)
+	if err == nil && !in {
+		return &Outcome{Kind: Refused, Message: fmt.Sprintf("commit %s is not in %s", a.Commit, a.Ref)}, nil
+	}
+	return nil, err
+}
+
+// destinations are the environments that what is asked for goes to; a sentence where there are none.
+func (r *Router) destinations(ctx context.Context, a asked, application release.Application, routes Routes, refs map[string]string) ([]string, string, error) {
+	if branch, ok := strings.CutPrefix(a.Ref, "refs/heads/"); ok {
+		d := destinationOf(branch, application, routes)
+		if a.Environment != "" {
+			d = d.only(a.Environment, branch, application)
+		}
+		if d.why != "" {
+			return d.environments, d.why, nil
+		}
+		return d.environments, strings.Join(d.refused, "\n"), nil
+	}
+	tag, ok := strings.CutPrefix(a.Ref, "refs/tags/")
+	if !ok {
+		return nil, a.Ref + " is neither a branch nor a tag", nil
+	}
+	return r.tagDestinations(ctx, a, tag, application, routes, refs)
+}
+
+// tagDestinations are the environments whose pattern a tag is like and on whose branch it is. Whoever asks by name may ask
+// for an older tag than the last.
+func (r *Router) tagDestinations(ctx context.Context, a asked, tag string, application release.Application, routes Routes, refs map[string]string) (out []string, why string, err error) {
+	triggers, branches := application.Triggers, application.Branches
+	if len(branches) == 0 { // the first manifest of an application is trusted whole
+		triggers, branches = routes.Triggers, routes.Branches
+	}
+	why = "tag " + tag + " is not released anywhere" + patterns(triggers)
+	for _, environment := range environmentsOfTag(tag, triggers) {
+		if a.Environment != "" && a.Environment != environment {
+			why = "tag " + tag + " is not released to " + a.Environment + patterns(triggers)
+			continue
+		}
+		owners := branchesOf(environment, branches)
+		on := false
+		for _, branch := range owners {
+			has, err := r.contains(ctx, application, refs["refs/heads/"+branch], a.Commit)
+			if err != nil {
+				return nil, "", err
+			}
+			on = on || has
+		}
+		if !on {
+			why = fmt.Sprintf("tag %s is not on branch %s, so it is not released to %s", tag, listed(owners), environment)
+			continue
+		}
+		out = append(out, environment)
+	}
+	return out, why, nil
 }
 
 // only is the part of a destination that is one environment.
@@ -217,44 +247,4 @@ func (r *Router) applicationOf(ctx context.Context, a asked) (release.Applicatio
 		}
 	}
 	return release.Application{}, &Outcome{Kind: Refused, Message: fmt.Sprintf("there is no application %s/%s", a.Tenant, a.Application)}, nil
-}
-
-// resolve is the commit that a ref has; an outcome where it has none, or nobody can say.
-func (r *Router) resolve(ctx context.Context, application release.Application, ref string) (string, *Outcome, error) {
-	if r.parts.Heads == nil {
-		return "", &Outcome{Kind: Ignored, Message: "nobody here can say which commit " + ref + " has"}, nil
-	}
-	found, err := r.parts.Heads.Resolve(ctx, application, ref)
-	if errors.Is(err, release.ErrNotFound) {
-		return "", &Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no %s", withoutUser(application.Repository), ref)}, nil
-	}
-	if err != nil {
-		return "", nil, fmt.Errorf("find the commit of %s in %s: %w", ref, withoutUser(application.Repository), err)
-	}
-	return found, nil, nil
-}
-
-// contained is an outcome for a commit that is not in its ref, nil for one that is.
-func (r *Router) contained(ctx context.Context, application release.Application, a asked) (*Outcome, error) {
-	if r.parts.Heads == nil {
-		return &Outcome{Kind: Ignored, Message: fmt.Sprintf("nobody here can say whether commit %s is in %s", a.Commit, a.Ref)}, nil
-	}
-	in, err := r.parts.Heads.Contains(ctx, application, a.Ref, a.Commit)
-	switch {
-	case errors.Is(err, release.ErrNotFound):
-		return &Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no %s with commit %s", withoutUser(application.Repository), a.Ref, a.Commit)}, nil
-	case err != nil:
-		return nil, fmt.Errorf("look for %s in %s of %s: %w", a.Commit, a.Ref, withoutUser(application.Repository), err)
-	case !in:
-		return &Outcome{Kind: Refused, Message: fmt.Sprintf("commit %s is not in %s", a.Commit, a.Ref)}, nil
-	}
-	return nil, nil
-}
-
-// deref is an outcome, or the zero value where there is none.
-func deref(outcome *Outcome) Outcome {
-	if outcome == nil {
-		return Outcome{}
-	}
-	return *outcome
 }

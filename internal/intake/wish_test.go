@@ -15,10 +15,16 @@ import (
 var ada = release.Actor{Name: "ada", Source: "api", Person: "Ada", Groups: []string{"release-managers"}}
 
 func TestAReleaseThatIsAskedFor(t *testing.T) {
+	tags := func(pattern string) func(f *fixture) {
+		return func(f *fixture) {
+			f.lastGood(map[string][]string{"main": {"production", "staging"}})
+			f.triggered(map[string]release.Trigger{"production": {Tags: []string{pattern}}})
+		}
+	}
 	for _, tt := range []struct {
 		name                     string
 		environment, ref, commit string
-		set                      func(f *fixture, h *heads)
+		set                      func(f *fixture)
 		want                     OutcomeKind
 		lanes                    []string
 		released                 string
@@ -29,47 +35,57 @@ func TestAReleaseThatIsAskedFor(t *testing.T) {
 		{name: "an older commit of the branch", environment: "staging", ref: "refs/heads/main", commit: commitA, want: Started, lanes: []string{"staging"}, released: commitA},
 		{name: "a commit that is not in the branch", ref: "refs/heads/main", commit: commitC, want: Refused, says: "commit " + commitC + " is not in refs/heads/main"},
 		{name: "a branch that is not there", ref: "refs/heads/mian", want: Refused, says: "has no refs/heads/mian"},
-		{name: "a commit of a branch that is not there", ref: "refs/heads/mian", commit: commitA, want: Refused, says: "has no refs/heads/mian with commit"},
+		{name: "a commit of a branch that is not there", ref: "refs/heads/mian", commit: commitA, want: Refused, says: "has no refs/heads/mian"},
 		{name: "an environment that the branch does not have", environment: "demo", ref: "refs/heads/main", want: Refused, says: "branch main is not released to demo: its manifest releases it to production, staging"},
 		{
 			name: "an environment of another branch", environment: "production", ref: "refs/heads/main", want: Refused,
-			set: func(f *fixture, _ *heads) {
+			set: func(f *fixture) {
 				f.lastGood(map[string][]string{"stable": {"production"}, "main": {"staging"}})
 			},
 			says: "branch main may not be released to production: acme/checkout releases main to staging, stable to production; to change that, push the changed manifest to stable",
 		},
 		{
 			name: "a branch that goes nowhere", ref: "refs/heads/round", want: Refused, says: "branch round is not released anywhere",
-			set: func(_ *fixture, h *heads) { h.refs["refs/heads/round"] = commitC },
+			set: func(f *fixture) { f.repo.refs["refs/heads/round"] = commitC },
 		},
 		{
 			name: "a branch that is not released to what its manifest claims", ref: "refs/heads/round", want: Refused, says: "branch round may not be released to production",
-			set: func(f *fixture, h *heads) {
-				h.refs["refs/heads/round"] = commitC
+			set: func(f *fixture) {
+				f.repo.refs["refs/heads/round"] = commitC
 				f.lastGood(map[string][]string{"main": {"production"}})
 				f.routes.Branches = map[string][]string{"round": {"production"}}
 			},
 		},
-		{name: "a tag goes where tags go", ref: "refs/tags/v1.2.0", want: Ignored, says: "refs/tags/v1.2.0 is not a branch"},
-		{name: "a tag with an environment", environment: "production", ref: "refs/tags/v1.2.0", want: Refused, says: "its manifest says where tags go"},
+		{name: "a tag that goes nowhere", ref: "refs/tags/v1.2.0", want: Refused, says: "tag v1.2.0 is not released anywhere: no environment has tags"},
+		{name: "a tag goes where tags go", ref: "refs/tags/v1.2.0", set: tags("v*"), want: Started, lanes: []string{"production"}, released: commitB},
+		{name: "a tag with its environment", environment: "production", ref: "refs/tags/v1.2.0", set: tags("v*"), want: Started, lanes: []string{"production"}, released: commitB},
+		{name: "a tag with another environment", environment: "staging", ref: "refs/tags/v1.2.0", set: tags("v*"), want: Refused, says: "tag v1.2.0 is not released to staging; released are v* to production"},
+		{name: "a tag of another pattern", ref: "refs/tags/v1.2.0", set: tags("release-*"), want: Refused, says: "not released anywhere; released are release-* to production"},
+		{name: "a tag with another commit than it has", ref: "refs/tags/v1.2.0", commit: commitA, set: tags("v*"), want: Refused, says: "refs/tags/v1.2.0 is " + commitB + ", not " + commitA},
+		{name: "a tag that is on no branch of the environment", ref: "refs/tags/v1.2.0", set: func(f *fixture) {
+			tags("v*")(f)
+			f.repo.refs["refs/heads/main"] = commitA
+		}, want: Refused, says: "tag v1.2.0 is not on branch main, so it is not released to production"},
+		{name: "a branch whose environment has tags", ref: "refs/heads/main", set: func(f *fixture) {
+			f.routes.Triggers = map[string]release.Trigger{"production": {Tags: []string{"v*"}}}
+		}, want: Started, lanes: []string{"staging"}, released: commitB},
+		{name: "something that is neither a branch nor a tag", ref: "refs/pull/1/head", set: func(f *fixture) { f.repo.refs["refs/pull/1/head"] = commitB }, want: Refused, says: "neither a branch nor a tag"},
 		{
 			name: "an application that is not there", ref: "refs/heads/main", want: Refused, says: "there is no application acme/checkout",
-			set: func(f *fixture, _ *heads) { delete(f.registry.known, "acme/checkout") },
+			set: func(f *fixture) { delete(f.registry.known, "acme/checkout") },
 		},
 		{
 			name: "a commit that is gone", ref: "refs/heads/main", want: Refused, says: "has no commit " + commitB,
-			set: func(f *fixture, _ *heads) {
+			set: func(f *fixture) {
 				f.manifests = func(context.Context, string) (Routes, error) { return Routes{}, release.ErrNotFound }
 			},
 		},
-		{name: "nobody who knows refs", ref: "refs/heads/main", want: Ignored, says: "nobody here can say which commit", set: func(f *fixture, _ *heads) { f.With(Parts{}) }},
-		{name: "nobody who knows commits", ref: "refs/heads/main", commit: commitA, want: Ignored, says: "nobody here can say whether", set: func(f *fixture, _ *heads) { f.With(Parts{}) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f, h, _ := withParts(t)
+			f, _ := withParts(t)
 			f.routes.Branches["main"] = []string{"production", "staging"}
 			if tt.set != nil {
-				tt.set(f, h)
+				tt.set(f)
 			}
 			id, duplicate, err := NewAsking(f.inbox, f.Router).Request(t.Context(), "acme", "checkout", tt.environment, tt.ref, tt.commit, "Fix the fare", ada, "ask-1")
 			if err != nil || duplicate || len(f.wake) != 1 {
@@ -97,7 +113,7 @@ func TestAReleaseThatIsAskedFor(t *testing.T) {
 
 // What was asked for is one release in each environment, also when the branch has moved by the time it is asked for again.
 func TestWhatIsAskedForIsAskedForOnce(t *testing.T) {
-	f, h, _ := withParts(t)
+	f, _ := withParts(t)
 	f.routes.Branches["main"] = []string{"production", "staging"}
 	asking := NewAsking(f.inbox, f.Router)
 	id, _, err := asking.Request(t.Context(), "acme", "checkout", "", "refs/heads/main", "", "", ada, "ask-1")
@@ -112,7 +128,7 @@ func TestWhatIsAskedForIsAskedForOnce(t *testing.T) {
 	}
 	f.once(t)
 	f.pending(t, id)
-	h.refs["refs/heads/main"], f.lanes.before = commitC, nil
+	f.repo.refs["refs/heads/main"], f.lanes.before = commitC, nil
 	outcome, err := f.route(t.Context(), f.inbox.events[id])
 	if err != nil || len(f.lanes.requests) != 2 {
 		t.Errorf("got %+v, %v; asked %+v", outcome, err, f.lanes.requests)
@@ -165,7 +181,7 @@ func TestWhatCannotBeAskedForIsNotStored(t *testing.T) {
 }
 
 func TestAStandardWebhookAsksInItsRequestersName(t *testing.T) {
-	f, h, _ := withParts(t)
+	f, _ := withParts(t)
 	f.people = peopleFunc(func(source, name string) (release.Actor, error) {
 		if name != "mona" {
 			return release.Actor{}, fmt.Errorf("%q is nobody here", name)
@@ -179,18 +195,19 @@ func TestAStandardWebhookAsksInItsRequestersName(t *testing.T) {
 			t.Errorf("%s: got %+v, asked %+v", name, got, f.lanes.requests)
 		}
 	}
+	f.repo.refs["refs/heads/main"] = commitC
 	for name, tt := range map[string]struct {
 		body, says string
 	}{
 		"a requester nobody knows": {changed(t, "standard-environment", `"mona"`, `"eve"`), `"eve" is nobody here`},
-		"no requester":             {changed(t, "standard-release.requested", `"requester": "mona"`, `"pusher": "mona"`), `"" is nobody here`},
+		"no requester":             {strings.Replace(changed(t, "standard-release.requested", `"requester": "mona"`, `"pusher": "mona"`), commitB, commitC, 1), `"" is nobody here`},
 		"another repository":       {changed(t, "standard-environment", "acme/checkout", "acme/unheard"), "no application is released from acme/unheard"},
 	} {
 		if got := f.happened(t, "standard", "release.requested", name, tt.body); got.Kind != Refused || !strings.Contains(got.Message, tt.says) {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}
-	h.err = errAway
+	f.repo.err = errAway
 	id, _, err := f.inbox.Accept(t.Context(), Event{Source: "standard", Delivery: "later", Kind: "release.requested", Body: []byte(sample(t, "standard-environment"))})
 	if err != nil {
 		t.Fatal(err)

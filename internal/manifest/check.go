@@ -29,6 +29,7 @@ func check(doc *yamldoc.Document, m *Manifest) {
 			continue
 		}
 		checkEnvironment(doc, at, e)
+		checkTrigger(doc, at, name, m.Environment)
 	}
 }
 

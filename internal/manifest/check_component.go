@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/skyisland/skyisland/internal/glob"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/internal/yamldoc"
 )
@@ -54,7 +55,30 @@ func checkComponent(doc *yamldoc.Document, at string, c release.Component) {
 			doc.Report(item, fmt.Sprintf("%q is not a pattern", pattern), "write one such as cases/*.yaml")
 		}
 	}
+	checkPatterns(doc, at+".paths", c.Paths, "write one such as libs/common or **/*.sql")
+	for i, pattern := range c.Paths {
+		checkInside(doc, fmt.Sprintf("%s.paths[%d]", at, i), pattern)
+	}
 	checkRoute(doc, at+".route", c.Ingress)
+}
+
+// maxPatterns bounds a list of patterns.
+const maxPatterns = 32
+
+func checkPatterns(doc *yamldoc.Document, at string, patterns []string, fix string) {
+	if doc.Has(at) && len(patterns) == 0 {
+		doc.Report(at, "nothing in the list", fix+", or remove the field")
+	}
+	if len(patterns) > maxPatterns {
+		doc.Report(at, fmt.Sprintf("%d patterns", len(patterns)), fmt.Sprintf("write at most %d", maxPatterns))
+		return
+	}
+	checkUnique(doc, at, patterns)
+	for i, pattern := range patterns {
+		if err := glob.Check(pattern); err != nil {
+			doc.Report(fmt.Sprintf("%s[%d]", at, i), err.Error(), fix)
+		}
+	}
 }
 
 // checkInside reports a path that leaves the repository, or is written in a way that means another

@@ -2,6 +2,8 @@ package manifest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/skyisland/skyisland/internal/release"
@@ -15,6 +17,8 @@ const maxStep release.Weight = 5000
 const (
 	maxSteps = 20
 	maxUnits = 64
+	// maxPreview is the longest label, in bytes: GitHub has at most 50 characters.
+	maxPreview = 200
 	// quantileSample is how many requests a 99th percentile needs: one of them is above it.
 	quantileSample = 100
 )
@@ -24,6 +28,10 @@ func checkEnvironment(doc *yamldoc.Document, at string, e *Environment) {
 		doc.Report(at+".branch", fmt.Sprintf("%q is not a branch", e.Branch), "write its name, such as main")
 	} else if short, found := strings.CutPrefix(e.Branch, "refs/heads/"); found {
 		doc.Report(at+".branch", fmt.Sprintf("%q is a ref", e.Branch), "write the branch alone: "+short)
+	}
+	checkPatterns(doc, at+".tags", e.Tags, "write one such as v*")
+	if doc.Has(at+".preview") && (strings.TrimSpace(e.Preview) == "" || len(e.Preview) > maxPreview) {
+		doc.Report(at+".preview", fmt.Sprintf("%.80q is not a label", e.Preview), fmt.Sprintf("write a label of 1 to %d bytes, such as preview", maxPreview))
 	}
 	if doc.Has(at+".units") && len(e.Units) == 0 {
 		doc.Report(at+".units", "nothing in the list", "name the units, or remove the field for all there are")
@@ -42,6 +50,42 @@ func checkEnvironment(doc *yamldoc.Document, at string, e *Environment) {
 			"write at least "+e.Analysis.Blind.String())
 	}
 	checkApproval(doc, at+".approval", e.Approval)
+}
+
+// checkTrigger reports what releases to an environment and cannot: two things at once, or a promotion from nowhere.
+func checkTrigger(doc *yamldoc.Document, at, name string, all map[string]*Environment) {
+	e := all[name]
+	for _, other := range []struct {
+		field string
+		set   bool
+	}{{".tags", len(e.Tags) > 0}, {".preview", e.Preview != ""}} {
+		if other.set && e.After != "" {
+			doc.Report(at+other.field, "it has no effect with after: "+e.After, "remove one of them")
+		}
+	}
+	if len(e.Tags) > 0 && e.Preview != "" {
+		doc.Report(at+".preview", "an environment is released by tags or by pull requests", "remove tags or preview")
+	}
+	if e.After == "" {
+		return
+	}
+	from, known := all[e.After]
+	switch {
+	case !known || from == nil:
+		doc.Report(at+".after", fmt.Sprintf("there is no environment %q", e.After), yamldoc.Suggest(e.After, slices.Sorted(maps.Keys(all))))
+		return
+	case doc.Has(at+".branch") && from.Branch != e.Branch:
+		doc.Report(at+".branch", fmt.Sprintf("%s is released from %s, and what is promoted is of that branch", e.After, from.Branch), "remove it")
+	}
+	for range all {
+		if e.After == name {
+			doc.Report(at+".after", "the promotion goes in a circle", "begin with an environment that is released from a branch")
+			return
+		}
+		if e = all[e.After]; e == nil || e.After == "" {
+			return
+		}
+	}
 }
 
 func checkApproval(doc *yamldoc.Document, at string, a *release.Approval) {

@@ -35,6 +35,9 @@ type Manifest struct {
 // Environment is how an application is released to one place.
 type Environment struct {
 	Branch      string               `json:"branch"`
+	Tags        []string             `json:"tags"`
+	After       string               `json:"after"`
+	Preview     string               `json:"preview"`
 	Concurrency release.Concurrency  `json:"concurrency"`
 	Units       []string             `json:"units"`
 	Pressure    *release.Pressure    `json:"pressure"`
@@ -74,7 +77,7 @@ const defaultEnvironment = "production"
 // it holds what could be read, so that one can tell whom the refusal concerns.
 func Read(file string, data []byte) (*Manifest, error) {
 	m := &Manifest{}
-	doc := yamldoc.Read(file, data, m, "components[].cases")
+	doc := yamldoc.Read(file, data, m, "components[].cases", "components[].paths", "environments.*.tags")
 	if !doc.Has("environments") && doc.Sound("environments") {
 		m.Environment = map[string]*Environment{defaultEnvironment: {}}
 	}
@@ -116,6 +119,7 @@ func (m *Manifest) fill(doc *yamldoc.Document) {
 			e.Approval.Remind = e.Approval.Within / 2
 		}
 	}
+	m.fillBranches(doc)
 	for i := range m.Components {
 		c := &m.Components[i]
 		if c.Ingress.Path != "" || doc.Has(fmt.Sprintf("components[%d].route.path", i)) {
@@ -126,6 +130,29 @@ func (m *Manifest) fill(doc *yamldoc.Document) {
 			c.Ingress.Path += c.Name
 		}
 	}
+}
+
+// fillBranches gives an environment that others are promoted to the branch of the one they come from.
+func (m *Manifest) fillBranches(doc *yamldoc.Document) {
+	for name, e := range m.Environment {
+		if e == nil || e.After == "" || doc.Has(yamldoc.Child("environments", name)+".branch") {
+			continue
+		}
+		from := e
+		for range m.Environment { // no chain is longer, and one that goes in a circle ends too
+			next := m.Environment[from.After]
+			if from.After == "" || next == nil {
+				break
+			}
+			from = next
+		}
+		e.Branch = from.Branch
+	}
+}
+
+// Trigger is what releases there other than a push.
+func (e *Environment) Trigger() release.Trigger {
+	return release.Trigger{Tags: e.Tags, After: e.After, Preview: e.Preview}
 }
 
 // Environments are the names of the environments that are released from a branch, sorted.
@@ -157,6 +184,7 @@ func (m *Manifest) Spec(environment string) (release.Spec, error) {
 		Scenario:    m.Scenario,
 		Group:       m.Group,
 		Branch:      e.Branch,
+		Trigger:     e.Trigger(),
 		Concurrency: e.Concurrency,
 		Units:       e.Units,
 		Components:  m.Components,

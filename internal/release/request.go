@@ -58,6 +58,14 @@ type Request struct {
 	// Problems are what is wrong with the manifest; with any, the release is recorded and refused
 	// without waiting for its turn, since it will never move traffic.
 	Problems Problems `json:"problems,omitempty"`
+	// Promotion is set when the release takes what another one has built.
+	Promotion *Promotion `json:"promotion,omitempty"`
+}
+
+// Promotion is a release to another environment, and the artifacts that are stable there since, by component.
+type Promotion struct {
+	From      ID                `json:"from"`
+	Artifacts map[string]Digest `json:"artifacts"`
 }
 
 // Submission is a lane's answer to a request.

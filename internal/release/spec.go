@@ -8,6 +8,7 @@ type Spec struct {
 	Scenario    string      `json:"scenario,omitempty"`
 	Group       string      `json:"group,omitempty"`
 	Branch      string      `json:"branch"`
+	Trigger
 	Concurrency Concurrency `json:"concurrency"`
 	// Units are deployed in this order and rolled back in reverse. Empty means every unit the
 	// installation has.
@@ -25,6 +26,20 @@ type Spec struct {
 	// Watch is how long the predecessor stays warm after full cutover.
 	Watch Duration `json:"watch"`
 }
+
+// Trigger is what releases to an environment other than a push of its branch; the zero value is nothing.
+type Trigger struct {
+	// Tags are patterns of the tags that are released there when their commit is on the branch. With any, a push is not.
+	Tags []string `json:"tags,omitempty"`
+	// After is the environment whose completed releases are promoted there, with the artifacts they have. Nothing else is
+	// released there then.
+	After string `json:"after,omitempty"`
+	// Preview is the label of pull requests whose head is released there. With it, a push is not.
+	Preview string `json:"preview,omitempty"`
+}
+
+// Push says whether an environment is released by the pushes of its branch.
+func (t Trigger) Push() bool { return len(t.Tags) == 0 && t.After == "" && t.Preview == "" }
 
 // Concurrency says what a new release does when one is under way in its lane.
 type Concurrency string
@@ -60,6 +75,9 @@ type Component struct {
 	// Cases are glob patterns of case files, relative to the component's folder.
 	Cases   []string `json:"cases,omitempty"`
 	Ingress Ingress  `json:"route"`
+	// Paths are patterns of what it is built from besides its own folder, relative to the root of the repository. With
+	// any, a commit that touches none of it has the artifact of before; nil is the whole repository.
+	Paths []string `json:"paths,omitempty"`
 }
 
 // Command is a program run in a clean working copy, without a shell.

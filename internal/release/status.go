@@ -152,6 +152,8 @@ type Application struct {
 	Repository string `json:"repository" db:"repository"`
 	// Branches maps each branch to its environments, as the last valid manifest said.
 	Branches map[string][]string `json:"branches"`
+	// Triggers are of those environments that pushes of their branch do not release.
+	Triggers map[string]Trigger `json:"triggers,omitempty"`
 }
 
 // Summary is a release in a list.

@@ -18,12 +18,19 @@ type applicationRow struct {
 	Name       string `db:"name"`
 	Repository string `db:"repository"`
 	Branches   string `db:"branches"`
+	Triggers   string `db:"triggers"`
 }
 
 func (r applicationRow) application() (release.Application, error) {
 	out := release.Application{Tenant: r.Tenant, Name: r.Name, Repository: r.Repository}
 	if err := decode(r.Branches, &out.Branches); err != nil {
 		return release.Application{}, fmt.Errorf("branches of application %s/%s: %w", r.Tenant, r.Name, err)
+	}
+	if err := decode(r.Triggers, &out.Triggers); err != nil {
+		return release.Application{}, fmt.Errorf("triggers of application %s/%s: %w", r.Tenant, r.Name, err)
+	}
+	if len(out.Triggers) == 0 {
+		out.Triggers = nil
 	}
 	return out, nil
 }
@@ -40,8 +47,12 @@ func (s *Store) SaveApplication(ctx context.Context, application release.Applica
 		if err != nil {
 			return err
 		}
+		triggers, err := encode(application.Triggers)
+		if err != nil {
+			return err
+		}
 		const others = `
-			SELECT tenant, name, repository, branches
+			SELECT tenant, name, repository, branches, triggers
 			FROM applications
 			WHERE repository_path = ? AND (repository_host = ? OR repository_host = '' OR ? = '')
 				AND NOT (tenant = ? AND name = ?)`
@@ -55,15 +66,16 @@ func (s *Store) SaveApplication(ctx context.Context, application release.Applica
 				rows[0].Repository, rows[0].Tenant, rows[0].Name, release.ErrConflict)
 		}
 		const save = `
-			INSERT INTO applications (tenant, name, repository, repository_host, repository_path, branches)
-			VALUES (?, ?, ?, ?, ?, ?)
+			INSERT INTO applications (tenant, name, repository, repository_host, repository_path, branches, triggers)
+			VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (tenant, name) DO UPDATE SET
 				repository = excluded.repository,
 				repository_host = excluded.repository_host,
 				repository_path = excluded.repository_path,
-				branches = excluded.branches`
+				branches = excluded.branches,
+				triggers = excluded.triggers`
 		_, err = exec(ctx, tx, save, clean(application.Tenant), clean(application.Name),
-			clean(application.Repository), where.host, where.path, branches)
+			clean(application.Repository), where.host, where.path, branches, triggers)
 		return err
 	})
 	if err != nil {
@@ -95,7 +107,7 @@ func (s *Store) RemoveApplication(ctx context.Context, tenant, name string) erro
 func (s *Store) ApplicationByRepository(ctx context.Context, fullName, cloneURL string) (release.Application, error) {
 	full, clone := parseRepository(fullName), parseRepository(cloneURL)
 	const query = `
-		SELECT tenant, name, repository, branches
+		SELECT tenant, name, repository, branches, triggers
 		FROM applications
 		WHERE repository_path <> '' AND (
 			repository_path = ? AND (repository_host = ? OR repository_host = '' OR ? = '')
@@ -118,7 +130,7 @@ func (s *Store) ApplicationByRepository(ctx context.Context, fullName, cloneURL 
 // Applications are all of them, by tenant and name.
 func (s *Store) Applications(ctx context.Context) ([]release.Application, error) {
 	const query = `
-		SELECT tenant, name, repository, branches
+		SELECT tenant, name, repository, branches, triggers
 		FROM applications`
 	var rows []applicationRow
 	if err := s.list(ctx, &rows, query); err != nil {

@@ -80,3 +80,9 @@ func (r *Repo) Commit(message string) string {
 	r.Git("commit", "--quiet", "--allow-empty", "-m", message)
 	return r.Git("rev-parse", "HEAD")
 }
+
+// Run runs git anywhere, which must succeed, and returns what it printed.
+func Run(t testing.TB, args ...string) string {
+	t.Helper()
+	return (&Repo{Dir: t.TempDir(), t: t}).Git(args...)
+}

@@ -6,24 +6,6 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
-// Parts are what a router asks beside the lanes. Each may be nil: an event that needs it is then ignored, and says so.
-type Parts struct {
-	Heads       Heads
-	Builds      Builds
-	Released    Released
-	Instructor  Instructor
-	Protections Protections
-}
-
-// Heads knows where the refs of a repository are now.
-type Heads interface {
-	// Resolve is the commit that a full ref such as refs/heads/main has; of an annotated tag, the one that it marks. It
-	// is [release.ErrNotFound] for a ref that is not there.
-	Resolve(ctx context.Context, application release.Application, ref string) (commit string, err error)
-	// Contains says whether a commit is the ref's or in its history. It is [release.ErrNotFound] when either is not there.
-	Contains(ctx context.Context, application release.Application, ref, commit string) (bool, error)
-}
-
 // Builds tells releases that wait for something that is built elsewhere.
 type Builds interface {
 	// Built tells those that wait for a build of a commit to look for it now, and says which they are; none is no error.
@@ -60,14 +42,9 @@ type Protections interface {
 	Protect(ctx context.Context, repository string, runID int64, environment, sha, callbackURL string) error
 }
 
-// With gives a router parts to ask, before it runs.
-func (r *Router) With(parts Parts) { r.parts = parts }
-
 // routeFurther decides what an event means that is neither an alarm nor a change of a ref.
 func (r *Router) routeFurther(ctx context.Context, event Event, m meaning) (Outcome, error) {
 	switch {
-	case m.tagged != nil:
-		return r.routeTagged(ctx, event, *m.tagged)
 	case m.built != nil:
 		return r.tell(ctx, m.built.Repository, m.built.CloneURL, m.built.Commit, m.built.What)
 	case m.image != nil:
@@ -77,7 +54,7 @@ func (r *Router) routeFurther(ctx context.Context, event Event, m meaning) (Outc
 	case m.protection != nil:
 		return r.routeProtection(ctx, *m.protection)
 	case m.preview != nil:
-		return r.routePreview(*m.preview)
+		return r.routePreview(ctx, event, *m.preview)
 	case m.scheduled != nil:
 		return r.routeScheduled(ctx, event, *m.scheduled)
 	case m.asked != nil:

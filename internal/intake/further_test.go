@@ -12,36 +12,6 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 )
 
-// heads are refs and what is in their history, of every repository.
-type heads struct {
-	refs map[string]string
-	in   map[string][]string
-	err  error
-}
-
-func (h *heads) Resolve(_ context.Context, _ release.Application, ref string) (string, error) {
-	if found, ok := h.refs[ref]; ok && h.err == nil {
-		return found, nil
-	}
-	if h.err != nil {
-		return "", h.err
-	}
-	return "", fmt.Errorf("%s: %w", ref, release.ErrNotFound)
-}
-
-func (h *heads) Contains(ctx context.Context, application release.Application, ref, commit string) (bool, error) {
-	head, err := h.Resolve(ctx, application, ref)
-	if err != nil {
-		return false, err
-	}
-	for _, one := range append(h.in[ref], head) {
-		if one == commit {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 // elsewhere are releases that wait for builds, and jobs that wait for releases.
 type elsewhere struct {
 	waiting  map[string][]release.ID
@@ -82,14 +52,14 @@ func (e *elsewhere) Protect(_ context.Context, repository string, runID int64, e
 	return nil
 }
 
-// withParts is a fixture whose router has all parts.
-func withParts(t *testing.T) (*fixture, *heads, *elsewhere) {
+// withParts is a fixture whose router has all parts. Main of acme/checkout is at commitB, and so is the tag v1.2.0.
+func withParts(t *testing.T) (*fixture, *elsewhere) {
 	t.Helper()
 	f := newFixture(t)
-	h := &heads{refs: map[string]string{"refs/heads/main": commitB, "refs/tags/v1.2.0": commitB}, in: map[string][]string{"refs/heads/main": {commitA}}}
+	f.repo.refs = map[string]string{"refs/heads/main": commitB, "refs/tags/v1.2.0": commitB, "refs/heads/round": commitB}
 	e := &elsewhere{waiting: map[string][]release.ID{}, was: map[release.ID]Was{}}
-	f.With(Parts{Heads: h, Builds: e, Released: e, Instructor: e, Protections: e})
-	return f, h, e
+	f.builds, f.released, f.instructor, f.protections = e, e, e, e
+	return f, e
 }
 
 // happened puts an event into the inbox, has it handed on, and returns its outcome.
@@ -129,7 +99,7 @@ func TestWhatIsBuiltElsewhereIsPassedOn(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f, _, e := withParts(t)
+			f, e := withParts(t)
 			e.waiting[commitB] = tt.waiting
 			got := f.happened(t, tt.source, tt.kind, "d1", sample(t, tt.sample))
 			if !reflect.DeepEqual(got, tt.want) || !reflect.DeepEqual(e.told, []string{tt.told}) || len(f.lanes.requests) != 0 {
@@ -138,7 +108,7 @@ func TestWhatIsBuiltElsewhereIsPassedOn(t *testing.T) {
 		})
 	}
 	t.Run("an image without a commit is ignored", func(t *testing.T) {
-		f, _, e := withParts(t)
+		f, e := withParts(t)
 		got := f.happened(t, "registry", "dev.skyisland.image.pushed.v1", "d1", changed(t, "registry-image", "org.opencontainers.image.revision", "org.example.revision"))
 		if got.Kind != Ignored || !strings.Contains(got.Message, "give it the annotation org.opencontainers.image.revision") || len(e.told) != 0 {
 			t.Errorf("got %+v", got)
@@ -150,7 +120,7 @@ func TestWhatIsBuiltElsewhereIsPassedOn(t *testing.T) {
 		}
 	})
 	t.Run("who is away is told later", func(t *testing.T) {
-		f, _, e := withParts(t)
+		f, e := withParts(t)
 		e.err = errAway
 		id := f.accept(t, "workflow_run", "d1", sample(t, "github-workflow_run"))
 		f.once(t)
@@ -159,7 +129,7 @@ func TestWhatIsBuiltElsewhereIsPassedOn(t *testing.T) {
 }
 
 func TestAJobThatWaitsForOurWordIsKept(t *testing.T) {
-	f, _, e := withParts(t)
+	f, e := withParts(t)
 	body := sample(t, "github-deployment_protection_rule")
 	got := f.happened(t, "github", "deployment_protection_rule", "d1", body)
 	want := "acme/checkout 16012345678 production " + commitB + " https://api.github.com/repos/acme/checkout/actions/runs/16012345678/deployment_protection_rule"
@@ -175,31 +145,103 @@ func TestAJobThatWaitsForOurWordIsKept(t *testing.T) {
 	}
 }
 
-func TestTheCodeOfAForkIsNeverRun(t *testing.T) {
-	f, _, _ := withParts(t)
-	body := changed(t, "github-pull_request", `"full_name": "acme/checkout",
+// previews is what the branches of acme/checkout say of previews.
+func (f *fixture) previews() {
+	f.lastGood(map[string][]string{"main": {"production", "preview", "demo"}})
+	f.triggered(map[string]release.Trigger{"preview": {Preview: "preview"}, "demo": {Preview: "demo"}})
+}
+
+// triggered is what the branches of acme/checkout say of what releases beside their pushes.
+func (f *fixture) triggered(triggers map[string]release.Trigger) {
+	application := f.registry.known["acme/checkout"]
+	application.Triggers = triggers
+	f.registry.known["acme/checkout"] = application
+}
+
+func TestAPullRequestIsShownWhereItsLabelSays(t *testing.T) {
+	body := sample(t, "github-pull_request")
+	fork := changed(t, "github-pull_request", `"full_name": "acme/checkout",
     "fork"`, `"full_name": "eve/checkout",
     "fork"`)
-	for i, tt := range []struct {
-		body string
-		want OutcomeKind
-		says string
+	for _, tt := range []struct {
+		name, body string
+		set        func(f *fixture)
+		want       OutcomeKind
+		says       string
+		lanes      []string
 	}{
-		{sample(t, "github-pull_request"), Ignored, "no environment has previews"},
-		{body, Refused, "from eve/checkout, and the code of forks is not run"},
-		{`{"action":"labeled","number":1,"pull_request":{"state":"open","head":{"ref":"x","sha":"` + commitA + `","repo":null},"labels":[{"name":"preview"}]},"repository":{"full_name":"acme/checkout"}}`, Refused, "a repository that is gone"},
+		{name: "the label of an environment", body: body, want: Started, lanes: []string{"preview"}, says: "preview/1 has started"},
+		{name: "the labels of two", body: strings.Replace(body, `"bug"`, `"demo"`, 1), want: Started, lanes: []string{"demo", "preview"}},
+		{name: "commits while it has the label", body: strings.Replace(body, `"labeled"`, `"synchronize"`, 1), want: Started, lanes: []string{"preview"}},
+		{name: "another label", body: strings.ReplaceAll(body, `"preview"`, `"question"`), want: Ignored, says: "no label that asks for a preview: there are demo for demo, preview for preview"},
+		{name: "no environment with previews", body: body, set: func(f *fixture) { f.triggered(nil) }, want: Ignored, says: "no environment has previews"},
+		{name: "its own manifest does not count", body: body, set: func(f *fixture) {
+			f.triggered(nil)
+			f.routes.Triggers = map[string]release.Trigger{"production": {Preview: "preview"}}
+		}, want: Ignored, says: "no environment has previews"},
+		{name: "a fork", body: fork, want: Refused, says: "from eve/checkout, and the code of forks is not run"},
+		{name: "a fork that is gone", body: `{"action":"labeled","number":1,"pull_request":{"state":"open","head":{"ref":"x","sha":"` + commitA +
+			`","repo":null},"labels":[{"name":"preview"}]},"repository":{"full_name":"acme/checkout"}}`, want: Refused, says: "a repository that is gone"},
+		{name: "a repository that is not released", body: strings.ReplaceAll(body, "acme/checkout", "acme/unheard"), want: Refused, says: "no application is released from acme/unheard"},
+		{name: "a branch that is gone", body: body, set: func(f *fixture) { delete(f.repo.refs, "refs/heads/round") }, want: Superseded, says: "branch round is gone"},
+		{name: "somebody nobody knows", body: body, set: func(f *fixture) {
+			f.people = peopleFunc(func(string, string) (release.Actor, error) { return release.Actor{}, errors.New("mona is nobody here") })
+		}, want: Refused, says: "not released: mona is nobody here"},
+		{name: "a commit that is gone", body: body, set: func(f *fixture) {
+			f.manifests = func(context.Context, string) (Routes, error) { return Routes{}, release.ErrNotFound }
+		}, want: Refused, says: "has no commit " + commitB},
 	} {
-		if got := f.happened(t, "github", "pull_request", fmt.Sprint("d", i), tt.body); got.Kind != tt.want || !strings.Contains(got.Message, tt.says) {
-			t.Errorf("got %+v, want %s with %q", got, tt.want, tt.says)
-		}
-	}
-	if len(f.lanes.requests) != 0 {
-		t.Errorf("asked %+v", f.lanes.requests)
+		t.Run(tt.name, func(t *testing.T) {
+			f, _ := withParts(t)
+			f.previews()
+			if tt.set != nil {
+				tt.set(f)
+			}
+			got := f.happened(t, "github", "pull_request", "d1", tt.body)
+			if got.Kind != tt.want || !strings.Contains(got.Message, tt.says) || strings.Contains(got.Message, "hunter2") {
+				t.Errorf("got %+v, want %s with %q", got, tt.want, tt.says)
+			}
+			var lanes []string
+			for _, req := range f.lanes.requests {
+				lanes = append(lanes, req.Lane.Environment)
+				if req.Commit != commitB || req.Ref != "refs/heads/round" || req.Requester.Name != "mona" || req.Message != "Preview of pull request 31" {
+					t.Errorf("asked %+v", req)
+				}
+			}
+			if !reflect.DeepEqual(lanes, tt.lanes) {
+				t.Errorf("asked %v, want %v", lanes, tt.lanes)
+			}
+		})
 	}
 }
 
+func TestAPullRequestIsShownOnceForACommit(t *testing.T) {
+	f, _ := withParts(t)
+	f.previews()
+	body := sample(t, "github-pull_request")
+	if got := f.happened(t, "github", "pull_request", "d1", body); got.Kind != Started {
+		t.Errorf("got %+v", got)
+	}
+	if got := f.happened(t, "github", "pull_request", "d2", strings.Replace(body, `"labeled"`, `"synchronize"`, 1)); got.Kind != Duplicate || len(f.lanes.requests) != 1 {
+		t.Errorf("got %+v", got)
+	}
+	// A commit that the host does not show yet is waited for, a few times.
+	f.repo.refs["refs/heads/round"] = commitA
+	id := f.accept(t, "pull_request", "d3", body)
+	f.once(t)
+	f.pending(t, id)
+	f.tries[id] = lagTries
+	if got, err := f.route(t.Context(), f.inbox.events[id]); err != nil || got.Kind != Superseded || !strings.Contains(got.Message, "branch round is at "+short(commitA)) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	f.repo.err = errAway
+	id = f.accept(t, "pull_request", "d4", body)
+	f.once(t)
+	f.pending(t, id)
+}
+
 func TestAButtonAsksForTheSameAgain(t *testing.T) {
-	f, _, e := withParts(t)
+	f, e := withParts(t)
 	e.was[seventh] = Was{Commit: commitB, Message: "Fix the fare"}
 	f.people = peopleFunc(func(source, name string) (release.Actor, error) {
 		if name != "mona" {
@@ -230,7 +272,7 @@ func TestAButtonAsksForTheSameAgain(t *testing.T) {
 }
 
 func TestAButtonAborts(t *testing.T) {
-	f, _, e := withParts(t)
+	f, e := withParts(t)
 	e.was[seventh] = Was{Commit: commitB}
 	got := f.happened(t, "github", "check_run", "d1", sample(t, "github-check_run-abort"))
 	want := []release.Instruction{{ID: "github d1", By: release.Actor{Name: "mona", Source: "github"}, Comment: "pressed at the check run", At: f.inbox.events[1].ReceivedAt}}
@@ -279,11 +321,11 @@ func TestAButtonThatIsNotOursToPressDoesNothing(t *testing.T) {
 		{"a commit that is gone", body, func(f *fixture, _ *elsewhere) {
 			f.manifests = func(context.Context, string) (Routes, error) { return Routes{}, release.ErrNotFound }
 		}, Refused, "has no commit " + commitB},
-		{"an installation without the parts", body, func(f *fixture, _ *elsewhere) { f.With(Parts{}) }, Ignored, "do nothing"},
+		{"an installation without the parts", body, func(f *fixture, _ *elsewhere) { f.released, f.instructor = nil, nil }, Ignored, "do nothing"},
 		{"an application in dispute", body, func(f *fixture, _ *elsewhere) { f.registry.err = release.ErrConflict }, Refused, "conflict"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f, _, e := withParts(t)
+			f, e := withParts(t)
 			e.was[seventh] = Was{Commit: commitB}
 			if tt.set != nil {
 				tt.set(f, e)
@@ -299,32 +341,24 @@ func TestAButtonThatIsNotOursToPressDoesNothing(t *testing.T) {
 	}
 }
 
-func TestAPublishedTagIsResolved(t *testing.T) {
+func TestAPublishedTagIsReleasedWhereTagsGo(t *testing.T) {
+	f, _ := withParts(t)
+	f.lastGood(map[string][]string{"main": {"production"}})
+	f.triggered(map[string]release.Trigger{"production": {Tags: []string{"v*"}}})
 	body := sample(t, "github-release")
-	for _, tt := range []struct {
-		name string
-		set  func(f *fixture, h *heads)
-		want OutcomeKind
-		says string
-	}{
-		{"it is a change of the tag", nil, Ignored, "refs/tags/v1.2.0 is not a branch"},
-		{"a tag that is gone", func(_ *fixture, h *heads) { delete(h.refs, "refs/tags/v1.2.0") }, Refused, "has no refs/tags/v1.2.0"},
-		{"nobody who knows", func(f *fixture, _ *heads) { f.With(Parts{}) }, Ignored, "nobody here can say"},
-		{"a repository that is not released", func(f *fixture, _ *heads) { f.registry.known = nil }, Refused, "no application is released from acme/checkout"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			f, h, _ := withParts(t)
-			if tt.set != nil {
-				tt.set(f, h)
-			}
-			if got := f.happened(t, "github", "release", "d1", body); got.Kind != tt.want || !strings.Contains(got.Message, tt.says) || strings.Contains(got.Message, "hunter2") {
-				t.Errorf("got %+v", got)
-			}
-		})
+	got := f.happened(t, "github", "release", "d1", body)
+	if got.Kind != Started || len(f.lanes.requests) != 1 {
+		t.Fatalf("got %+v, asked %+v", got, f.lanes.requests)
 	}
-	f, h, _ := withParts(t)
-	h.err = errAway
-	id := f.accept(t, "release", "d1", body)
-	f.once(t)
-	f.pending(t, id)
+	if req := f.lanes.requests[0]; req.Commit != commitB || req.Ref != "refs/tags/v1.2.0" || req.Requester.Name != "mona" || req.Message != "1.2.0: fares" {
+		t.Errorf("asked %+v", req)
+	}
+	// The push of the same tag tells of the same.
+	if got := f.happened(t, "github", "push", "d2", sample(t, "github-tag")); len(f.lanes.requests) != 1 {
+		t.Errorf("got %+v, asked %+v", got, f.lanes.requests)
+	}
+	delete(f.repo.refs, "refs/tags/v1.2.0")
+	if got := f.happened(t, "github", "release", "d3", body); got.Kind != Ignored || !strings.Contains(got.Message, "v1.2.0 was deleted") {
+		t.Errorf("a tag that is gone: %+v", got)
+	}
 }

@@ -1,0 +1,165 @@
+package intake
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// backfilled is a backfill with a clock of its own, which has seen main at A.
+type backfilled struct {
+	*fixture
+
+	fill  *Backfill
+	clock time.Time
+}
+
+func newBackfilled(t *testing.T) *backfilled {
+	t.Helper()
+	b := &backfilled{fixture: newFixture(t), clock: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)}
+	// The store finds an application by its address too.
+	application := b.registry.known["acme/checkout"]
+	application.Branches = map[string][]string{"main": {"production"}}
+	b.registry.known = map[string]release.Application{"acme/checkout": application}
+	b.repo.fixed = true
+	b.repo.refs["refs/heads/main"] = commitA
+	b.repo.commits[commitB] = Commit{Message: "fares\n", Email: "ada@example.com"}
+	b.fill = NewBackfill(b.parts(b.Router.manifests), b.Router)
+	b.fill.now = func() time.Time { return b.clock }
+	return b
+}
+
+// look lets the time of an event on its way pass, and looks before and after.
+func (b *backfilled) look(t *testing.T) {
+	t.Helper()
+	for range 2 {
+		if err := b.fill.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.clock = b.clock.Add(backfillGrace)
+	}
+	b.once(t)
+}
+
+func TestWhatWasThereFirstIsNoChange(t *testing.T) {
+	b := newBackfilled(t)
+	b.repo.refs["refs/tags/v1"] = commitA
+	b.look(t)
+	if b.inbox.count() != 0 {
+		t.Errorf("%d events", b.inbox.count())
+	}
+}
+
+func TestALostPushIsFoundAndReleasedOnce(t *testing.T) {
+	b := newBackfilled(t)
+	b.look(t)
+	b.repo.refs["refs/heads/main"] = commitB
+	if err := b.fill.Look(t.Context()); err != nil || b.inbox.count() != 0 {
+		t.Errorf("%v; %d events before it can be lost", err, b.inbox.count())
+	}
+	for range 3 {
+		b.look(t)
+	}
+	if b.inbox.count() != 1 {
+		t.Fatalf("%d events, want 1", b.inbox.count())
+	}
+	if got := b.outcome(t, 1); got.Kind != Started {
+		t.Errorf("%s: %s", got.Kind, got.Message)
+	}
+	req := b.lanes.requests[0]
+	if req.Commit != commitB || req.Message != "fares\n" || req.Requester.String() != "ada@example.com (git)" {
+		t.Errorf("asked for %+v", req)
+	}
+	// And then the delivery comes after all.
+	if got := b.arrives(t, "late", "refs/heads/main", commitA, commitB); got.Kind != Duplicate || len(got.Releases) != 1 {
+		t.Errorf("the late delivery: %s: %s", got.Kind, got.Message)
+	}
+	if got := b.lanes.commits(); !slices.Equal(got, []string{commitB}) {
+		t.Errorf("released %v", got)
+	}
+}
+
+func TestAPushThatIsToldInTimeIsNotFound(t *testing.T) {
+	b := newBackfilled(t)
+	b.look(t)
+	b.repo.refs["refs/heads/main"] = commitB
+	if err := b.fill.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.arrives(t, "d1", "refs/heads/main", commitA, commitB)
+	b.look(t)
+	if b.inbox.count() != 1 {
+		t.Errorf("%d events, want the delivery alone", b.inbox.count())
+	}
+}
+
+func TestTheEventThatIsStillWaitingGoesFirst(t *testing.T) {
+	b := newBackfilled(t)
+	b.look(t)
+	b.repo.refs["refs/heads/main"] = commitB
+	id := b.accept(t, "push", "d1", pushBody("acme/checkout", "refs/heads/main", commitA, commitB)) // and nobody worked on it yet
+	b.look(t)
+	if b.inbox.count() != 2 {
+		t.Fatalf("%d events", b.inbox.count())
+	}
+	if first, second := b.outcome(t, id), b.outcome(t, 2); first.Kind != Started || second.Kind != Duplicate {
+		t.Errorf("outcomes %s and %s: %s", first.Kind, second.Kind, second.Message)
+	}
+}
+
+func TestALostTagAndABranchThatIsNobodys(t *testing.T) {
+	b := newBackfilled(t)
+	application := b.registry.known["acme/checkout"]
+	application.Triggers = map[string]release.Trigger{"production": {Tags: []string{"v*"}}}
+	b.registry.known["acme/checkout"] = application
+	b.look(t)
+	b.repo.refs["refs/tags/v1"], b.repo.refs["refs/tags/x1"], b.repo.refs["refs/heads/feature"] = commitA, commitA, commitB
+	b.look(t)
+	b.look(t)
+	if b.inbox.count() != 1 || len(b.lanes.requests) != 1 || b.lanes.requests[0].Ref != "refs/tags/v1" {
+		t.Errorf("%d events, asked for %+v", b.inbox.count(), b.lanes.requests)
+	}
+}
+
+func TestAFirstPushThatIsLostIsFound(t *testing.T) {
+	b := newBackfilled(t)
+	application := b.registry.known["acme/checkout"]
+	application.Branches = nil
+	b.registry.known["acme/checkout"] = application
+	b.look(t)
+	b.repo.refs["refs/heads/main"] = commitB
+	b.look(t)
+	if got := b.lanes.commits(); !slices.Equal(got, []string{commitB}) {
+		t.Errorf("released %v", got)
+	}
+}
+
+func TestOneRepositoryThatIsAwayDoesNotKeepTheOthers(t *testing.T) {
+	b := newBackfilled(t)
+	b.look(t)
+	b.repo.err = errAway
+	if err := b.fill.Look(t.Context()); err == nil || !strings.Contains(err.Error(), "acme/checkout: ") {
+		t.Errorf("error = %v", err)
+	}
+	b.repo.err = nil
+	b.repo.refs["refs/heads/main"] = commitB
+	b.look(t)
+	if got := b.lanes.commits(); !slices.Equal(got, []string{commitB}) {
+		t.Errorf("released %v", got)
+	}
+}
+
+func TestASkippedCommitIsNotFoundAgain(t *testing.T) {
+	b := newBackfilled(t)
+	b.look(t)
+	b.repo.refs["refs/heads/main"] = commitB
+	b.repo.commits[commitB] = Commit{Message: "docs [skip release]"}
+	b.look(t)
+	b.look(t)
+	if got := b.outcome(t, 1); got.Kind != Ignored || b.inbox.count() != 1 {
+		t.Errorf("%s: %s, and %d events", got.Kind, got.Message, b.inbox.count())
+	}
+}

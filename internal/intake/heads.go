@@ -1,0 +1,185 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// Repositories says what an application's repository has at this moment.
+type Repositories interface {
+	// Refs are branches and tags by full name, each with its commit. Without names they are all there are.
+	Refs(ctx context.Context, application release.Application, names ...string) (map[string]string, error)
+	// Contains says whether the history of a commit has another one in it, or is it. A commit that is not there is
+	// [release.ErrNotFound].
+	Contains(ctx context.Context, application release.Application, commit, other string) (bool, error)
+	// Commit is what a commit says of itself. One that is not there is [release.ErrNotFound].
+	Commit(ctx context.Context, application release.Application, commit string) (Commit, error)
+}
+
+// Commit is what a commit says of itself.
+type Commit struct {
+	Message string
+	// Email is the address of who wrote it; nothing proves that they did.
+	Email string
+}
+
+// Head is what was seen last of a ref.
+type Head struct {
+	Ref string
+	// Commit is zeros for a ref that was deleted.
+	Commit string
+	// Event told it; 0 for what was there when the application was first looked at.
+	Event int64
+	// Released says whether that asked for a release.
+	Released bool
+	At       time.Time
+}
+
+// Heads keeps what was seen last of each ref, however it was told.
+type Heads interface {
+	// Head is [release.ErrNotFound] for a ref that nobody has seen.
+	Head(ctx context.Context, application release.Application, ref string) (Head, error)
+	// Heads are all of an application, in a map of the caller's own.
+	Heads(ctx context.Context, application release.Application) (map[string]Head, error)
+	// SaveHead does not replace what a later event told.
+	SaveHead(ctx context.Context, application release.Application, head Head) error
+}
+
+// standing is where a branch is.
+type standing struct {
+	// now is the commit it has; empty when it is gone.
+	now string
+	// passed says that what was seen last has the change's commit in its history, current that the branch has now.
+	passed, current bool
+}
+
+// overtaken says why a change is not released any more; "" when it is. Events come in any order, so each is measured against
+// what the branch is now and against what was seen last of it: what a later change has brought, or taken back, already must
+// not come after it again. Of several changes in a row each is released, also when the branch has the last one by then.
+func overtaken(c change, branch string, seen Head, s standing) string {
+	switch {
+	case s.now == "":
+		return fmt.Sprintf("branch %s is gone", branch)
+	case c.After == s.now:
+		return ""
+	case s.passed:
+		return fmt.Sprintf("branch %s has come to %s since, which has this commit in it", branch, short(seen.Commit))
+	case !s.current:
+		return fmt.Sprintf("branch %s is at %s now, which does not have this commit in it", branch, short(s.now))
+	}
+	return ""
+}
+
+// short is a commit as people read it.
+func short(commit string) string { return commit[:min(len(commit), 12)] }
+
+// seenHead is what was seen last of a ref; false for one that nobody has.
+func (r *Router) seenHead(ctx context.Context, application release.Application, ref string) (Head, bool, error) {
+	head, err := r.heads.Head(ctx, application, ref)
+	if errors.Is(err, release.ErrNotFound) {
+		return Head{}, false, nil
+	}
+	if err != nil {
+		return Head{}, false, fmt.Errorf("read what was seen of %s: %w", ref, err)
+	}
+	return head, true, nil
+}
+
+// saw keeps what an event told of a ref.
+func (r *Router) saw(ctx context.Context, application release.Application, event Event, ref, commit string, released bool) error {
+	err := r.heads.SaveHead(ctx, application, Head{Ref: ref, Commit: commit, Event: event.ID, Released: released, At: event.ReceivedAt})
+	if err != nil {
+		return fmt.Errorf("keep what was seen of %s: %w", ref, err)
+	}
+	return nil
+}
+
+// lagTries is how often a change is tried again that its repository does not show: a host with several servers may tell of
+// a push before each of them has it.
+const lagTries = 3
+
+// tried is how often an event had to be postponed.
+func (r *Router) tried(event Event) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tries[event.ID]
+}
+
+// late is the outcome of a change of a branch that nothing is left to do for; nil when there is.
+func (r *Router) late(ctx context.Context, event Event, c change, branch string, application release.Application) (*Outcome, error) {
+	seen, known, err := r.seenHead(ctx, application, c.Ref)
+	// An event that was interrupted after it was seen is the same one, not a second.
+	if err != nil || !known || seen.Event == event.ID && seen.Event != 0 {
+		return nil, err
+	}
+	if c.After == seen.Commit && seen.Released && !c.gone() {
+		return r.releasedBefore(ctx, seen, branch+" came to "+short(c.After))
+	}
+	s, err := r.standing(ctx, c, seen, application)
+	if err != nil {
+		return nil, err
+	}
+	if s.now == c.Before && !c.gone() && r.tried(event) < lagTries {
+		return nil, fmt.Errorf("%s does not show %s yet", c.Ref, c.After)
+	}
+	why := overtaken(c, branch, seen, s)
+	if c.gone() {
+		if s.now == "" {
+			return nil, nil
+		}
+		why = fmt.Sprintf("branch %s is there again, at %s", branch, short(s.now))
+	}
+	if why == "" {
+		return nil, nil
+	}
+	return &Outcome{Kind: Superseded, Message: why}, nil
+}
+
+// standing asks the repository where a branch is.
+func (r *Router) standing(ctx context.Context, c change, seen Head, application release.Application) (s standing, err error) {
+	refs, err := r.repositories.Refs(ctx, application, c.Ref)
+	if err != nil {
+		return s, fmt.Errorf("ask for %s: %w", c.Ref, err)
+	}
+	s.now = refs[c.Ref]
+	if s.now == "" || s.now == c.After || c.gone() {
+		return s, nil
+	}
+	if s.passed, err = r.contains(ctx, application, seen.Commit, c.After); err != nil || s.passed {
+		return s, err
+	}
+	s.current, err = r.contains(ctx, application, s.now, c.After)
+	return s, err
+}
+
+// contains says whether a commit's history has another one; commits that are not there have none.
+func (r *Router) contains(ctx context.Context, application release.Application, commit, other string) (bool, error) {
+	if none(commit) {
+		return false, nil
+	}
+	has, err := r.repositories.Contains(ctx, application, commit, other)
+	if errors.Is(err, release.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("compare %s and %s: %w", commit, other, err)
+	}
+	return has, nil
+}
+
+// releasedBefore is the outcome of a change that another event has told, with what became of that.
+func (r *Router) releasedBefore(ctx context.Context, seen Head, what string) (*Outcome, error) {
+	outcome := &Outcome{Kind: Duplicate, Message: fmt.Sprintf("%s by event %d already", what, seen.Event)}
+	first, done, err := r.inbox.Outcome(ctx, seen.Event)
+	if err != nil && !errors.Is(err, release.ErrNotFound) {
+		return nil, fmt.Errorf("read the outcome of event %d: %w", seen.Event, err)
+	}
+	if done {
+		outcome.Releases = first.Releases
+	}
+	return outcome, nil
+}
