@@ -215,6 +215,7 @@ func TestWhatIsNoAlarmIsRefused(t *testing.T) {
 		"a wrong token":    {good, func(r *http.Request) { r.Header.Set("Authorization", "Bearer s3cre") }, 401, "bearer token"},
 		"a bare token":     {good, func(r *http.Request) { r.Header.Set("Authorization", alarmToken) }, 401, "bearer token"},
 		"nothing":          {"", nil, 400, "no notification"},
+		"no UTF-8":         {strings.Replace(good, "5xx", "\xff", 1), nil, 400, "not UTF-8"},
 		"no JSON":          {"{", nil, 400, "no notification"},
 		"a wrong type":     {`{"version":4}`, nil, 400, "no notification"},
 		"another version":  {strings.Replace(good, `"version":"4"`, `"version":"5"`, 1), nil, 400, `version "5"`},

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The bounds of a delivery of alarms.
@@ -83,6 +84,10 @@ func (s *AlarmSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, fault := readBody(w, r, alarmBodyLimit, bodyPatience)
 	if fault != nil {
 		reply(w, fault.status, AlarmAnswer{Message: fault.message})
+		return
+	}
+	if !utf8.Valid(body) {
+		reply(w, http.StatusBadRequest, AlarmAnswer{Message: "the body is not UTF-8, as JSON is"})
 		return
 	}
 	deliveries, err := s.read(r, body)

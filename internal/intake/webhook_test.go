@@ -6,12 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -304,88 +302,6 @@ func TestEverySourceAnswersLaterWhenTheStoreIsAway(t *testing.T) {
 	}
 }
 
-func TestEverySourceNeedsASecretAndHasTwoAtMost(t *testing.T) {
-	for _, f := range forges() {
-		t.Run(f.name, func(t *testing.T) {
-			for _, tt := range []struct {
-				name    string
-				secrets []string
-				want    string
-			}{
-				{"none", nil, "no secret"},
-				{"an empty one", []string{""}, "secret 1 is blank"},
-				{"a blank one", []string{" \t\n"}, "secret 1 is blank"},
-				{"a blank one beside a good one", []string{f.secrets[0], ""}, "secret 2 is blank"},
-				{"the same twice", []string{f.secrets[0], f.secrets[0]}, "secret 2 stands twice"},
-				{"three", []string{f.secrets[0], f.secrets[1], "third"}, "at most 2"},
-			} {
-				_, err := f.make(tt.secrets, newInbox(), nil, slog.New(slog.DiscardHandler))
-				if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), f.secrets[0]) {
-					t.Errorf("%s: error = %v, want %q", tt.name, err, tt.want)
-				}
-			}
-		})
-	}
-}
-
-// The way of a rotation: the old one alone, both, the new one alone. The log says when the old one is needed no longer.
-func TestASecretIsReplacedWithoutAGap(t *testing.T) {
-	for _, f := range forges() {
-		t.Run(f.name, func(t *testing.T) {
-			body := sample(t, f.sample)
-			newer, older := f.secrets[0], f.secrets[1]
-			for _, tt := range []struct {
-				valid []string
-				shown string
-				want  int
-				log   string
-			}{
-				{[]string{older}, older, http.StatusAccepted, "secret=1"},
-				{[]string{older}, newer, http.StatusUnauthorized, ""},
-				{[]string{newer, older}, older, http.StatusAccepted, "secret=2"},
-				{[]string{newer, older}, newer, http.StatusAccepted, "secret=1"},
-				{[]string{newer}, newer, http.StatusAccepted, "secret=1"},
-				{[]string{newer}, older, http.StatusUnauthorized, ""},
-			} {
-				var logged bytes.Buffer
-				h, _ := f.to(t, slog.New(slog.NewTextHandler(&logged, nil)), tt.valid...)
-				status, answer := deliver(t, h, f.headers(tt.shown, body), strings.NewReader(body))
-				if status != tt.want {
-					t.Errorf("%v valid, %s shown: answer %d %+v, want %d", tt.valid, tt.shown, status, answer, tt.want)
-				}
-				if !strings.Contains(logged.String(), tt.log) || strings.Contains(logged.String(), newer) || strings.Contains(logged.String(), older) {
-					t.Errorf("%v valid, %s shown: logged %q, want %q and no secret", tt.valid, tt.shown, &logged, tt.log)
-				}
-			}
-		})
-	}
-}
-
-func TestGitLabGoesFromATokenToASignature(t *testing.T) {
-	body := sample(t, "gitlab-push")
-	token, signing := forges()[1], forges()[2]
-	var logged bytes.Buffer
-	h, box := signing.to(t, slog.New(slog.NewTextHandler(&logged, nil)), standardSecret, "glt-s3cr3t")
-	if status, answer := deliver(t, h, token.headers("glt-s3cr3t", body), strings.NewReader(body)); status != http.StatusAccepted || !strings.Contains(logged.String(), "secret=2") {
-		t.Errorf("the token: %d %+v, logged %s", status, answer, &logged)
-	}
-	both := signing.headers(standardSecret, body)
-	both["X-Gitlab-Token"] = "glt-s3cr3t"
-	if status, answer := deliver(t, h, both, strings.NewReader(body)); status != http.StatusAccepted || !strings.Contains(logged.String(), "secret=1") {
-		t.Errorf("both: %d %+v, logged %s", status, answer, &logged)
-	}
-	if status, _ := deliver(t, h, both, strings.NewReader(body+" ")); status != http.StatusUnauthorized || box.count() != 2 {
-		t.Errorf("a signature that does not fit is answered %d although the token does", status)
-	}
-	h, _ = signing.to(t, slog.New(slog.DiscardHandler), standardSecret)
-	if status, answer := deliver(t, h, token.headers("glt-s3cr3t", body), strings.NewReader(body)); status != http.StatusUnauthorized || !strings.Contains(answer.Message, "webhook-id") {
-		t.Errorf("a token where only signatures count: %d %+v", status, answer)
-	}
-	if _, err := NewGitLab([]string{"whsec_short"}, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "24 to 64 bytes") || strings.Contains(err.Error(), "short") {
-		t.Errorf("a signing token that is none: %v", err)
-	}
-}
-
 func TestGitLabsDeliveriesHaveNames(t *testing.T) {
 	f, body := forges()[1], sample(t, "gitlab-push")
 	sum := sha256.Sum256([]byte(body))
@@ -443,92 +359,3 @@ func TestThePathDecidesTheSource(t *testing.T) {
 		t.Errorf("read %+v, %v", m, err)
 	}
 }
-
-func TestAlarmsHaveTwoTokensToo(t *testing.T) {
-	var logged bytes.Buffer
-	f := newFixture(t)
-	source, err := NewAlertmanager([]string{"new-token", alarmToken}, f.inbox, f.Router, slog.New(slog.NewTextHandler(&logged, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := notification("firing", map[string]string{"route": "acme/checkout/production/web"})
-	if w := send(source, good); w.Code != http.StatusAccepted || !strings.Contains(logged.String(), "secret=2") {
-		t.Errorf("the old token: %d %s, logged %s", w.Code, w.Body, &logged)
-	}
-	logged.Reset()
-	if w := send(source, good, func(r *http.Request) { r.Header.Set("Authorization", "Bearer new-token") }); w.Code != http.StatusAccepted || !strings.Contains(logged.String(), "secret=1") {
-		t.Errorf("the new token: %d %s, logged %s", w.Code, w.Body, &logged)
-	}
-	if w := send(source, good, func(r *http.Request) { r.Header.Set("Authorization", "Bearer newer-token") }); w.Code != http.StatusUnauthorized {
-		t.Errorf("another token: %d", w.Code)
-	}
-	if _, err := NewCloudEvents([]string{"a", "b", "c"}, f.inbox, f.Router, slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("three tokens are taken")
-	}
-}
-
-// fuzzForge is a fuzz target for a handler from its first byte to the outcome of what it stored.
-func fuzzForge(f *testing.F, of forge, extra ...string) {
-	f.Helper()
-	for _, name := range append(extra, of.sample) {
-		body := sample(f, name)
-		f.Add([]byte(body), true, "push")
-		f.Add([]byte(strings.ReplaceAll(body, "1000", "1e999")), true, "check_run")
-		f.Add([]byte(strings.ReplaceAll(body, `"acme`, "\"\xff\xfe")), false, "release")
-	}
-	for _, body := range []string{``, `null`, `[]`, `{}`, `{"object_kind":"push","commits":[null],"project":null}`, `{"type":"release.requested","data":null}`} {
-		f.Add([]byte(body), true, "push")
-	}
-	f.Fuzz(func(t *testing.T, body []byte, proved bool, kind string) {
-		box := newInbox()
-		router := NewRouter(Parts{Inbox: box, Applications: &registry{}, Submitter: newLanes(), Releases: &alarmed{}, Log: slog.New(slog.DiscardHandler)})
-		h, err := of.make([]string{of.secrets[0]}, box, router, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		secret := of.secrets[0]
-		if !proved {
-			secret = "another-secret"
-		}
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(body))
-		for name, value := range of.headers(secret, string(body)) {
-			r.Header.Set(name, value)
-		}
-		if r.Header.Get("X-GitHub-Event") != "" {
-			r.Header.Set("X-GitHub-Event", kind)
-		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		if accepted := w.Code == http.StatusAccepted; accepted && !proved || (box.count() == 1) != accepted {
-			t.Errorf("proved: %t, answered %d, %d events", proved, w.Code, box.count())
-		}
-		if w.Code != http.StatusOK && w.Code != http.StatusAccepted && (w.Code < 400 || w.Code > 499) || !json.Valid(w.Body.Bytes()) {
-			t.Errorf("answered %d %q", w.Code, w.Body)
-		}
-		// Whatever was accepted gets its outcome: nothing is away, so nothing may be left.
-		if err := router.Once(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if left, err := box.Pending(t.Context(), time.Now().Add(time.Hour), 1); len(left) > 0 || err != nil {
-			t.Errorf("left without an outcome: %+v, %v", left, err)
-		}
-	})
-}
-
-func FuzzReadGitHub(f *testing.F) {
-	fuzzForge(f, forges()[0], "github-tag", "github-release", "github-workflow_run", "github-check_run-abort", "github-deployment_protection_rule", "github-pull_request")
-}
-
-func FuzzReadGitLab(f *testing.F) {
-	fuzzForge(f, forges()[1], "gitlab-tag_push", "gitlab-delete", "gitlab-merge_request")
-}
-
-func FuzzReadGitLabSigned(f *testing.F) { fuzzForge(f, forges()[2]) }
-
-func FuzzReadGitea(f *testing.F) { fuzzForge(f, forges()[3], "gitea-tag", "gitea-create") }
-
-func FuzzReadStandard(f *testing.F) {
-	fuzzForge(f, forges()[5], "standard-environment", "standard-ref.updated")
-}
-
-func FuzzReadRegistry(f *testing.F) { fuzzForge(f, forges()[6], "registry-image") }
