@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,11 +36,35 @@ type Artifacts interface {
 	Put(ctx context.Context, dir string) (release.Digest, int64, error)
 }
 
+// Attester states where artifacts come from.
+type Attester interface {
+	// Attest signs what was made, and returns once the statement is kept. The same thing made twice is stated twice.
+	Attest(ctx context.Context, made Made) error
+}
+
+// Made is an artifact and all that it was made from. Times are UTC.
+type Made struct {
+	Release    release.ID
+	Repository string
+	// Ref is empty when nobody said of which one the commit is.
+	Ref       string
+	Commit    string
+	Component release.Component
+	Artifact  release.Digest
+	// Manifest is the digest of the manifest's bytes in the commit.
+	Manifest release.Digest
+	// Attempt names the run of the activity.
+	Attempt           string
+	Started, Finished time.Time
+}
+
 // Build holds the activities that turn a commit into artifacts.
 type Build struct {
 	Repositories Repositories
 	Commands     CommandRunner
 	Artifacts    Artifacts
+	// Attester is told of every artifact. Nil states nothing, and rules that demand a statement deny.
+	Attester Attester
 	// Dir is where working copies are made and removed again.
 	Dir string
 }
@@ -48,8 +73,10 @@ type Build struct {
 type BuildInput struct {
 	Release    release.ID
 	Repository string
-	Commit     string
-	Component  release.Component
+	// Ref is empty in a build that began before statements named it.
+	Ref       string `json:",omitempty"`
+	Commit    string
+	Component release.Component
 }
 
 // BuildResult is what was built.
@@ -63,10 +90,14 @@ type BuildResult struct {
 // Build builds one component in a clean working copy and stores what is in its folder afterwards.
 // A component without a build command is stored as it is. A command that fails ends it finally as
 // [TypeGate] with the tail of its output.
+//
+// It returns no artifact without a statement of where it comes from, also when the artifact was stored before: a statement
+// that cannot be kept has the build tried again.
 func (b *Build) Build(ctx context.Context, in BuildInput) (BuildResult, error) {
 	_, stop := beat(ctx)
 	defer stop()
 	var result BuildResult
+	started := time.Now().UTC()
 	err := b.inWorkingCopy(ctx, in.Repository, in.Commit, in.Component, func(dir string) error {
 		report, err := b.run(ctx, in, "build", dir, in.Component.Build, release.CauseBuild)
 		if err != nil {
@@ -77,9 +108,32 @@ func (b *Build) Build(ctx context.Context, in BuildInput) (BuildResult, error) {
 		if err != nil {
 			return fmt.Errorf("store what %s built: %w", in.Component.Name, err)
 		}
-		return nil
+		return b.attest(ctx, in, result.Artifact, started)
 	})
 	return result, err
+}
+
+// attest states what an artifact was made from. The manifest is the commit's own: a command can have changed the one in the
+// working copy.
+func (b *Build) attest(ctx context.Context, in BuildInput, artifact release.Digest, started time.Time) error {
+	if b.Attester == nil {
+		return nil
+	}
+	manifest, err := b.Repositories.ReadFile(ctx, in.Repository, in.Commit, ManifestFile, ManifestLimit)
+	if err != nil {
+		return sourceError(err, "read "+ManifestFile)
+	}
+	info := activity.GetInfo(ctx)
+	err = b.Attester.Attest(ctx, Made{
+		Release: in.Release, Repository: in.Repository, Ref: in.Ref, Commit: in.Commit, Component: in.Component, Artifact: artifact,
+		Manifest: release.Digest(fmt.Sprintf("sha256:%x", sha256.Sum256(manifest))),
+		Attempt:  fmt.Sprintf("%s/%s/%s/%d", info.WorkflowExecution.ID, info.WorkflowExecution.RunID, info.ActivityID, info.Attempt),
+		Started:  started, Finished: time.Now().UTC(),
+	})
+	if err != nil {
+		return fmt.Errorf("state where %s comes from: %w", in.Component.Name, err)
+	}
+	return nil
 }
 
 // TestResult is how a component's own tests went.

@@ -30,11 +30,20 @@ type Registry interface {
 	Exclusively(ctx context.Context, do func(context.Context) error) error
 }
 
+// Origins know where candidates come from.
+type Origins interface {
+	// Origins says of each move of a plan, in order, what holds of its candidate now. A statement that does not hold is told
+	// as such; an error is that nobody could look.
+	Origins(ctx context.Context, plan release.Plan) ([]release.Provenance, error)
+}
+
 // Policy holds the activity that asks the rules.
 type Policy struct {
 	Rules    Rules
 	Ledger   Ledger
 	Registry Registry
+	// Origins are asked at the deployment. With nil nothing is known of any candidate, and rules that demand it deny.
+	Origins Origins
 }
 
 // DecideInput is a question.
@@ -75,6 +84,11 @@ func (p *Policy) decide(ctx context.Context, question release.Question, facts *r
 	}
 	if facts.Freezes, err = p.Registry.Freezes(ctx, question.At); err != nil {
 		return DecideResult{}, fmt.Errorf("gather what people froze: %w", err)
+	}
+	if question.Gate == release.GateDeploy && question.Plan != nil && p.Origins != nil {
+		if facts.Provenance, err = p.Origins.Origins(ctx, *question.Plan); err != nil {
+			return DecideResult{}, fmt.Errorf("gather where the candidates come from: %w", err)
+		}
 	}
 	question.Facts = facts
 	decision, err := p.Rules.Decide(ctx, question)

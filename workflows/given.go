@@ -21,6 +21,19 @@ func (r *run) given(component string) (artifact release.Digest, why string) {
 	return "", ""
 }
 
+// keepCommits says of what is not built again from which commit it was: that is what its provenance states.
+func (r *run) keepCommits() {
+	for i, move := range r.plan.Moves {
+		commit := r.in.Stable[move.Component].Commit
+		if p := r.in.Request.Promotion; p != nil {
+			commit = p.Commits[move.Component]
+		}
+		if artifact, _ := r.given(move.Component); artifact != "" && commit != "" {
+			r.plan.Moves[i].Candidate.Commit = commit
+		}
+	}
+}
+
 // builtFrom are the commits from which what is stable was built, by component. A promotion has no use for them.
 func (r *run) builtFrom() map[string]string {
 	if r.in.Request.Promotion != nil {

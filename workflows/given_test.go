@@ -88,6 +88,9 @@ func TestOnlyTouchedComponentsAreBuilt(t *testing.T) {
 				}
 				for name, revision := range r.outcome.Stable {
 					built := slices.Contains(r.commands(), name+"/build")
+					if was := s.stable[name].Commit; !built && revision.Commit != was {
+						t.Errorf("%s is said to be built from %s, and was from %s", name, revision.Commit, was)
+					}
 					if same := revision.Artifact == s.stable[name].Artifact; same && slices.Contains(tt.differ, name) || !same && !built {
 						t.Errorf("%s has the artifact %s, and had %s", name, revision.Artifact, s.stable[name].Artifact)
 					}
@@ -121,7 +124,7 @@ func TestAPromotionTakesWhatWasBuiltBefore(t *testing.T) {
 		want      release.Phase
 		says      string
 	}{
-		{"all is there", &release.Promotion{From: staged, Artifacts: artifacts}, "staging", release.Completed, ""},
+		{"all is there", &release.Promotion{From: staged, Artifacts: artifacts, Commits: map[string]string{"web": v1}}, "staging", release.Completed, ""},
 		{"nothing is promoted", nil, "staging", release.Refused, "production is released by promotion from staging alone"},
 		{"one has no artifact", &release.Promotion{From: staged, Artifacts: map[string]release.Digest{"web": artifacts["web"]}}, "staging", release.Refused, "has no artifact of api, and nothing is built"},
 		{"the manifest does not say so", &release.Promotion{From: staged, Artifacts: artifacts}, "", release.Refused, "does not promote from staging to production"},
@@ -150,6 +153,9 @@ func TestAPromotionTakesWhatWasBuiltBefore(t *testing.T) {
 				for name, revision := range r.outcome.Stable {
 					if revision.Artifact != artifacts[name] {
 						t.Errorf("%s serves %s, want %s", name, revision.Artifact, artifacts[name])
+					}
+					if want := map[bool]string{true: v1, false: v2}[name == "web"]; revision.Commit != want {
+						t.Errorf("%s is said to be of %s, want %s", name, revision.Commit, want)
 					}
 				}
 			})

@@ -85,6 +85,7 @@ func (r *run) build(ctx workflow.Context) error {
 	}
 	r.did(release.StageBuild, slices.ContainsFunc(r.spec.Components, func(c release.Component) bool { return len(c.Build.Run) > 0 }))
 	r.plan = release.NewPlan(r.in.Release, r.in.Request, r.spec, built, r.in.Stable)
+	r.keepCommits()
 	r.status.PlanHash, r.status.Moves, r.status.Steps = r.plan.Hash(), r.plan.Moves, r.plan.Steps
 	if len(r.plan.Changed()) == 0 {
 		r.note("nothing changed: every component is stable already")
@@ -165,7 +166,8 @@ func (r *run) test(ctx workflow.Context) error {
 }
 
 func (r *run) buildInput(component release.Component) activities.BuildInput {
-	return activities.BuildInput{Release: r.in.Release, Repository: r.in.Request.Repository, Commit: r.in.Request.Commit, Component: component}
+	request := r.in.Request
+	return activities.BuildInput{Release: r.in.Release, Repository: request.Repository, Ref: request.Ref, Commit: request.Commit, Component: component}
 }
 
 // deploy runs the candidates beside what is stable, without traffic. Stable revisions are asked for

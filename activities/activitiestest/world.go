@@ -14,6 +14,7 @@ import (
 type World struct {
 	Source   *Source
 	Commands *Commands
+	Attester *Attester
 	Runtime  *Runtime
 	Prover   *Prover
 	Gateways *Gateways
@@ -44,6 +45,7 @@ func New(gateways int, units ...string) *World {
 	w := &World{}
 	w.Source = &Source{world: w, commits: map[string]Commit{}, Units: units}
 	w.Commands = &Commands{world: w}
+	w.Attester = &Attester{}
 	w.Runtime = &Runtime{world: w, running: map[string]bool{}}
 	w.Prover = &Prover{world: w}
 	w.Gateways = newGateways(w, gateways, units)

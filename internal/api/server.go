@@ -47,7 +47,7 @@ type Records interface {
 	SaveApplication(ctx context.Context, application release.Application) error
 }
 
-// Options are what a server is made of. All but People, Policies and Log is required.
+// Options are what a server is made of. All but People, Policies, Artifacts and Log is required.
 type Options struct {
 	Releases Releases
 	Records  Records
@@ -56,6 +56,8 @@ type Options struct {
 	Freezes  Freezes
 	// Notifications are what people were told.
 	Notifications Notifications
+	// Writebacks are what GitHub was told; without them nobody is told there.
+	Writebacks Writebacks
 	// Tokens are who may use the API; nobody else may.
 	Tokens []Token
 	// People knows who holds a token; without it everybody is who their token says.
@@ -63,6 +65,8 @@ type Options struct {
 	// Policies say which rules are in force; without them the server does not tell.
 	Policies Policies
 	Info     Info
+	// Artifacts know what was built; without them the server has no statements.
+	Artifacts Artifacts
 	// Log takes what operators should see; nil discards it.
 	Log *slog.Logger
 }
@@ -75,9 +79,11 @@ type Server struct {
 	logs          Logs
 	freezes       Freezes
 	notifications Notifications
+	writebacks    Writebacks
 	keys          []key
 	people        People
 	policies      Policies
+	artifacts     Artifacts
 	info          Info
 	log           *slog.Logger
 	watches       *watches
@@ -101,8 +107,9 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs, freezes: o.Freezes, notifications: o.Notifications,
-		keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
+		writebacks: o.Writebacks, keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
 	}
+	s.artifacts = o.Artifacts
 	s.watches = newWatches(s.status)
 	return s, nil
 }
@@ -123,6 +130,7 @@ func (s *Server) Handler() http.Handler {
 	v1.HandleFunc("GET "+releases, s.showRelease)
 	v1.HandleFunc("GET "+releases+"/watch", s.watchRelease)
 	v1.HandleFunc("GET "+releases+"/decisions", s.listDecisions)
+	v1.HandleFunc("GET "+releases+"/artifacts", s.listArtifacts)
 	v1.HandleFunc("GET "+releases+"/logs", s.showBuildLog)
 	v1.HandleFunc("POST "+releases+"/alarms", s.alarm)
 	v1.HandleFunc("POST "+releases+"/{instruction}", s.instruct)
@@ -133,6 +141,10 @@ func (s *Server) Handler() http.Handler {
 	v1.HandleFunc("GET /api/v1/decisions", s.listAllDecisions)
 	v1.HandleFunc("GET /api/v1/deliveries", s.listDeliveries)
 	v1.HandleFunc("POST /api/v1/deliveries/{delivery}/retry", s.retryDelivery)
+	v1.HandleFunc("GET /api/v1/writeback", s.listWritebacks)
+	v1.HandleFunc("POST /api/v1/writeback/retry", s.retryWriteback)
+	v1.HandleFunc("GET /api/v1/artifacts/{digest}/provenance", s.listStatements)
+	v1.HandleFunc("GET /api/v1/provenance/keys", s.listKeys)
 	v1.HandleFunc("GET /api/v1/traffic", s.showTraffic)
 	v1.HandleFunc("GET /api/v1/logs", s.showInstanceLogs)
 	v1.HandleFunc("/", s.unknownRoute)

@@ -23,6 +23,7 @@ import (
 	"github.com/skyisland/skyisland/internal/dispatch"
 	"github.com/skyisland/skyisland/internal/gateway/admin"
 	"github.com/skyisland/skyisland/internal/git"
+	"github.com/skyisland/skyisland/internal/github"
 	"github.com/skyisland/skyisland/internal/identity"
 	"github.com/skyisland/skyisland/internal/intake"
 	"github.com/skyisland/skyisland/internal/notify/router"
@@ -64,18 +65,21 @@ type App struct {
 	schedules *intake.Schedules
 	asking    *intake.Asking
 	// promotions and backfill make events of what nobody tells: releases that complete, and pushes that were lost.
-	promotions *intake.Promotions
-	backfill   *intake.Backfill
-	people     *identity.Directory
-	rules      *policy.Engine
-	page       *page.Page
-	desk       *desk.Desk
-	chats      chats
-	notifier   *router.Router
-	alarms     *alarms
-	api        *api.Server
-	dispatch   *dispatch.Dispatcher
-	worker     interface {
+	promotions   *intake.Promotions
+	backfill     *intake.Backfill
+	people       *identity.Directory
+	rules        *policy.Engine
+	attestations *attestations
+	page         *page.Page
+	desk         *desk.Desk
+	chats        chats
+	notifier     *router.Router
+	alarms       *alarms
+	// writer is nil unless GitHub is told.
+	writer   *github.Writer
+	api      *api.Server
+	dispatch *dispatch.Dispatcher
+	worker   interface {
 		Start() error
 		Stop()
 	}
@@ -132,6 +136,9 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	if a.rules, err = policy.New(policyOptions(o.Config.Policy, a.log)); err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
+	if a.attestations, err = a.newAttestations(o); err != nil {
+		return err
+	}
 	a.desk = a.newDesk()
 	if a.chats, err = a.openChats(o.Config, a.desk); err != nil {
 		return err
@@ -142,15 +149,18 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	if a.alarms, err = a.newAlarms(o.Config); err != nil {
 		return err
 	}
+	if a.writer, err = a.newWriter(o.Config); err != nil {
+		return err
+	}
 	a.worker = worker.New(o.Temporal, worker.Activities{
 		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units(), Author: a.author},
-		Build:   &activities.Build{Repositories: repositories, Commands: commands{runner: runner, logs: a.path("logs")}, Artifacts: artifactStore{artifacts}, Dir: a.path("work")},
+		Build:   &activities.Build{Repositories: repositories, Commands: commands{runner: runner, logs: a.path("logs")}, Artifacts: artifactStore{artifacts}, Attester: a.attestations, Dir: a.path("work")},
 		Deploy:  &activities.Deploy{Runtime: deployer{a.runtime}, Gateways: a.fleet},
 		Checks:  &activities.Checks{Repositories: repositories, Prover: prover{}, Dir: a.path("work")},
 		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},
 		Watch:   &activities.Watch{Observers: observersOf(a.fleet)},
 		Policy:  a.policy(),
-		Record:  &activities.Record{Journal: journal{a.store, a.notifier.Kick}},
+		Record:  &activities.Record{Journal: journal{a.store, a.happened}},
 	}, worker.Options{Deployment: o.Config.Temporal.Deployment, BuildID: o.Config.Temporal.BuildID})
 	return a.serveFrom(o, repositories)
 }
@@ -163,9 +173,12 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 		Releases: underWay{a.dispatch, a.store}, Repositories: now(repositories), Heads: heads{a.store}, Serving: a.store, People: a.people, Log: a.log,
 		Released: released{a.store}, Instructor: instructor{desk.Audit{Releases: a.dispatch, Records: a.store}},
 	}
+	if a.writer != nil {
+		parts.Protections = a
+	}
 	a.router = intake.NewRouter(parts)
 	a.promotions = intake.NewPromotions(story{a.store}, box, a.router, a.log)
-	a.backfill = intake.NewBackfill(parts, a.router)
+	a.backfill = intake.NewBackfill(parts, a.router, nil)
 	if err := a.takeSources(o.Config, box); err != nil {
 		return err
 	}
@@ -187,6 +200,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	a.api, err = api.New(api.Options{
 		Releases: audited{a.dispatch, desk.Audit{Releases: a.dispatch, Records: a.store}}, Records: records{a.store},
 		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
+		Writebacks: writebacks{a.store, a.happened}, Artifacts: shelf{a.attestations},
 		Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
 	})
 	return err
@@ -229,6 +243,9 @@ func (a *App) Run(ctx context.Context) error {
 	go func() { defer close(notifying); a.notifier.Run(telling) }()
 	if a.alarms != nil {
 		group.Go(func() error { return a.alarms.run(running) })
+	}
+	if a.writer != nil {
+		group.Go(func() error { a.writer.Run(running); return nil })
 	}
 	for _, listen := range a.chats.listening {
 		group.Go(func() error { return listen(running) })

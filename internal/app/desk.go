@@ -22,7 +22,7 @@ func (a *App) newDesk() *desk.Desk {
 
 // policy asks the rules and records what they say.
 func (a *App) policy() *activities.Policy {
-	return &activities.Policy{Rules: patientRules{a.rules}, Ledger: a.store, Registry: a.store}
+	return &activities.Policy{Rules: patientRules{a.rules}, Ledger: a.store, Registry: a.store, Origins: a.attestations}
 }
 
 // freezes are what people declare and lift, as far as the rules let them.

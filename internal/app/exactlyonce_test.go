@@ -151,7 +151,7 @@ func (w *onceWorld) start() {
 		Repositories: now{source}, Heads: heads{w.store}, Serving: w.store, Log: log,
 	}
 	w.router = intake.NewRouter(parts)
-	w.backfill = intake.NewBackfill(parts, w.router)
+	w.backfill = intake.NewBackfill(parts, w.router, nil)
 	w.backfill.SetClock(func() time.Time { return w.clock })
 	if w.github, err = intake.NewGitHub([]string{hookSecret}, parts.Inbox, w.router, log); err != nil {
 		w.t.Fatal(err)

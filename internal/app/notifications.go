@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
@@ -83,11 +82,7 @@ func (a *App) newNotifier(c config.Config, channels map[string]notify.Channel) (
 			return address
 		},
 	}
-	if ui := c.Temporal.UI; ui != "" {
-		options.Link = func(id release.ID) string {
-			return ui + "/namespaces/" + url.PathEscape(c.Temporal.Namespace) + "/workflows/" + url.PathEscape(id.WorkflowID())
-		}
-	}
+	options.Link = releaseLink(c)
 	for _, rule := range c.Notify.Rules {
 		one := router.Rule{
 			To: rule.To, Tenants: rule.Tenants, Applications: rule.Applications, Environments: rule.Environments, Severity: notify.Severity(rule.Severity),

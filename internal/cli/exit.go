@@ -35,7 +35,7 @@ const exitHelp = `Exit codes:
   1    an error
   2    the command line is wrong
   3    the release was rolled back; of policy: a test fails, an answer changes or is a no;
-       of analysis: the canary would have been rolled back
+       of analysis: the canary would have been rolled back; of artifact: it is not proven
   4    the release failed before any traffic
   5    the release was refused
   6    the release was aborted or superseded

@@ -53,6 +53,8 @@ type Config struct {
 	Page      Page   `yaml:"page"`
 	Policy    Policy `yaml:"policy"`
 	Build     Build  `yaml:"build"`
+	// Provenance says how the installation's builds are known to others.
+	Provenance Provenance `yaml:"provenance"`
 	// Notify says who hears of what; Slack, DingTalk and Feishu are where.
 	Notify   Notify   `yaml:"notify"`
 	Slack    Slack    `yaml:"slack"`
@@ -81,14 +83,6 @@ type Unit struct {
 	Gateways []string `yaml:"gateways"`
 	// Entry is where clients reach the unit; only printed.
 	Entry string `yaml:"entry"`
-}
-
-// GitHub is a webhook source.
-type GitHub struct {
-	// Secret signs deliveries; empty turns the source off. Secrets are two in its place while one replaces the other,
-	// the new one first.
-	Secret  Secret   `yaml:"secret"`
-	Secrets []Secret `yaml:"secrets"`
 }
 
 // AlarmSource is a webhook of alarms.
@@ -150,6 +144,12 @@ type Build struct {
 	Env map[string]string `yaml:"env"`
 	// Path is its PATH; empty is the usual folders.
 	Path string `yaml:"path"`
+}
+
+// Provenance is what statements of where artifacts come from say of this installation.
+type Provenance struct {
+	// Builder is the URI that stands for it; empty is PublicURL and /builder.
+	Builder string `yaml:"builder"`
 }
 
 // Secret is a value that is never printed. In a file it is written as it is, or as
@@ -283,10 +283,15 @@ func (c Config) Check() error {
 	if c.Page.Secret != "" && len(c.Page.Secret) < 32 {
 		fault("page.secret", "is shorter than 32 characters: whoever guesses it can sign links")
 	}
+	if b := c.Provenance.Builder; b != "" {
+		if u, err := url.Parse(b); err != nil || u.Scheme == "" || (u.Host == "" && u.Opaque == "") {
+			fault("provenance.builder", "%q is not a URI: write one that stands for this installation alone, such as https://sky.example/builder", b)
+		}
+	}
 	if len(c.Tokens) == 0 {
 		fault("tokens", "is empty: nobody could use the API")
 	}
-	return errors.Join(append(faults, c.checkTokens())...)
+	return errors.Join(append(faults, c.checkTokens(), c.GitHub.check())...)
 }
 
 // shortestToken is the least length of what lets somebody in.

@@ -60,6 +60,7 @@ gateway-token: short
 alertmanager: {token: short}
 cloudevents: {token: short}
 page: {secret: short}
+provenance: {builder: sky}
 tokens: [{name: "", token: short}]
 `))
 	if err == nil {
@@ -67,7 +68,7 @@ tokens: [{name: "", token: short}]
 	}
 	for _, want := range []string{
 		"data: is missing", "listen: \"nowhere\"", "temporal.address:", "units[0].name:", "units[0].gateways:", "units[1].gateways[0]:",
-		"units[2].name:", "gateway-token:", "alertmanager.token:", "cloudevents.token:", "page.secret:", "tokens[0].name:", "tokens[0].token:",
+		"units[2].name:", "gateway-token:", "alertmanager.token:", "cloudevents.token:", "page.secret:", "provenance.builder:", "tokens[0].name:", "tokens[0].token:",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)

@@ -20,6 +20,8 @@ type Local struct {
 	DingTalk  DingTalk `yaml:"dingtalk"`
 	Feishu    Feishu   `yaml:"feishu"`
 	Alarms    []Alarm  `yaml:"alarms"`
+	// GitHub is who we are there. Its secret is valid beside the one that is made, with which the git remote signs.
+	GitHub GitHub `yaml:"github"`
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
@@ -48,12 +50,15 @@ func ReadLocal(file string) (Local, error) {
 	if c.Directory != "" && !filepath.IsAbs(c.Directory) {
 		c.Directory = filepath.Join(dir, c.Directory)
 	}
-	if err := errors.Join(c.reveal(dir), c.checkTokens()); err != nil {
+	if err := errors.Join(c.reveal(dir), c.checkTokens(), c.GitHub.check()); err != nil {
 		return Local{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if len(c.GitHub.Secrets) > 0 {
+		return Local{}, fmt.Errorf("%s: github.secrets: on one machine the git remote has one of the two: write github.secret", file)
 	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
-		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents,
+		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, GitHub: c.GitHub,
 		GitLab: c.GitLab, Gitea: c.Gitea, Standard: c.Standard, Registry: c.Registry, Schedules: c.Schedules,
 	}, nil
 }
@@ -64,4 +69,12 @@ func (l Local) Apply(c *Config) {
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
 	c.Alertmanager, c.CloudEvents = l.Alertmanager, l.CloudEvents
 	c.GitLab, c.Gitea, c.Standard, c.Registry, c.Schedules = l.GitLab, l.Gitea, l.Standard, l.Registry, l.Schedules
+	made := c.GitHub.Secret
+	switch c.GitHub = l.GitHub; {
+	case c.GitHub.Secret == "" && len(c.GitHub.Secrets) == 0:
+		c.GitHub.Secret = made
+	case c.GitHub.Secret != "" && made != "":
+		// The git remote beside it signs with the one that was made.
+		c.GitHub.Secret, c.GitHub.Secrets = "", []Secret{c.GitHub.Secret, made}
+	}
 }

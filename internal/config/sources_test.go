@@ -144,3 +144,31 @@ schedules: [{name: nightly, application: acme/checkout, branch: main, cron: "@da
 		t.Errorf("error = %v", err)
 	}
 }
+
+func TestTheGitRemoteOfOneMachineKeepsItsSecret(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	for text, want := range map[string][]string{
+		"github: {}\n":                          {"made"},
+		"github: {secret: of-github}\n":         {"of-github", "made"},
+		"github: {secrets: [new, of-github]}\n": nil,
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		local, err := ReadLocal(file)
+		if want == nil {
+			if err == nil || !strings.Contains(err.Error(), "github.secrets: on one machine the git remote has one of the two") {
+				t.Errorf("%s: error = %v", text, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := Config{GitHub: GitHub{Secret: "made"}}
+		local.Apply(&c)
+		if got := c.GitHub.Reveal(); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}

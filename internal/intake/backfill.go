@@ -24,6 +24,10 @@ const (
 	backfillEvery = 5 * time.Minute
 	// backfillGrace is how long a change may stay untold before it is taken for lost: its event may be on its way.
 	backfillGrace = 30 * time.Second
+	// sentFor is how far back sources are asked what they have sent, and sentOverlap how much of what was asked before is
+	// asked again: GitHub lists a delivery when it has ended.
+	sentFor     = 72 * time.Hour
+	sentOverlap = 10 * time.Minute
 	// backfillMost bounds how many changes of one application are found in one look.
 	backfillMost = 100
 )
@@ -47,10 +51,17 @@ func readMissed(body []byte) (change, error) {
 	return c, c.check(named{"missed change", "ref", "before", "after", "repository", "clone_url"})
 }
 
+// Deliveries are what sources say they have sent.
+type Deliveries interface {
+	// Missed are the events that were sent since a time and that the inbox does not know, oldest first. What could not be
+	// asked is the error beside them.
+	Missed(ctx context.Context, applications []release.Application, since time.Time) ([]Event, error)
+}
+
 // Backfill finds changes that no event has told of, because a delivery was lost or nobody was there to take it, and
 // submits them as events of its own. Those go the way of all others, so one that is told after all is a duplicate.
 //
-// It compares what repositories have with what was seen of them. What was there before an application was first looked
+// It asks the sources that keep what they have sent, and compares what repositories have with what was seen of them. What was there before an application was first looked
 // at is not a change.
 type Backfill struct {
 	applications Applications
@@ -59,6 +70,9 @@ type Backfill struct {
 	inbox        Inbox
 	router       *Router
 	log          *slog.Logger
+	// sent may be nil. asked is since when it has told everything.
+	sent  Deliveries
+	asked time.Time
 	// grace is backfillGrace, and now the time, but for tests.
 	grace time.Duration
 	now   func() time.Time
@@ -66,9 +80,11 @@ type Backfill struct {
 	untold map[string]time.Time
 }
 
-// NewBackfill is a backfill; [Backfill.Run] does the work.
-func NewBackfill(p Parts, router *Router) *Backfill {
+// NewBackfill is a backfill; [Backfill.Run] does the work. Without a source that keeps what it has sent, repositories alone
+// are compared.
+func NewBackfill(p Parts, router *Router, sent Deliveries) *Backfill {
 	return &Backfill{
+		sent:         sent,
 		applications: p.Applications, repositories: p.Repositories, heads: p.Heads, inbox: p.Inbox, router: router, log: p.Log,
 		grace: backfillGrace, now: time.Now, untold: map[string]time.Time{},
 	}
@@ -102,15 +118,49 @@ func (b *Backfill) Look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list applications: %w", err)
 	}
+	var errs []error
+	if err := b.recover(ctx, known); err != nil {
+		errs = append(errs, err)
+	}
 	was := b.untold
 	b.untold = map[string]time.Time{}
-	var errs []error
 	for _, application := range known {
 		if err := b.compare(ctx, application, was); err != nil {
 			errs = append(errs, fmt.Errorf("%s/%s: %w", application.Tenant, application.Name, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// recover takes the deliveries that were sent and never came, before the repositories are compared: they say more.
+func (b *Backfill) recover(ctx context.Context, known []release.Application) error {
+	if b.sent == nil {
+		return nil
+	}
+	begun, since := b.now(), b.asked.Add(-sentOverlap)
+	if b.asked.IsZero() {
+		since = begun.Add(-sentFor)
+	}
+	events, err := b.sent.Missed(ctx, known, since)
+	for _, event := range events {
+		if _, unreadable := read(event); unreadable != nil {
+			b.log.WarnContext(ctx, "a missed delivery cannot be read", "source", event.Source, "delivery", event.Delivery, "error", unreadable)
+			continue
+		}
+		id, duplicate, stored := b.inbox.Accept(ctx, event)
+		if stored != nil {
+			return fmt.Errorf("store missed delivery %s of %s: %w", event.Delivery, event.Source, stored)
+		}
+		if !duplicate {
+			b.log.WarnContext(ctx, "a delivery had not come", "source", event.Source, "delivery", event.Delivery, "sent", event.ReceivedAt, "event", id)
+			b.router.Wake()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("ask what was sent: %w", err)
+	}
+	b.asked = begun
+	return nil
 }
 
 // compare finds the changes of one application.

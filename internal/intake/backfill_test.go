@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func newBackfilled(t *testing.T) *backfilled {
 	b.repo.fixed = true
 	b.repo.refs["refs/heads/main"] = commitA
 	b.repo.commits[commitB] = Commit{Message: "fares\n", Email: "ada@example.com"}
-	b.fill = NewBackfill(b.parts(b.Router.manifests), b.Router)
+	b.fill = NewBackfill(b.parts(b.Router.manifests), b.Router, nil)
 	b.fill.now = func() time.Time { return b.clock }
 	return b
 }
@@ -161,5 +162,46 @@ func TestASkippedCommitIsNotFoundAgain(t *testing.T) {
 	b.look(t)
 	if got := b.outcome(t, 1); got.Kind != Ignored || b.inbox.count() != 1 {
 		t.Errorf("%s: %s, and %d events", got.Kind, got.Message, b.inbox.count())
+	}
+}
+
+// sentEvents are what a source has sent and nobody knows.
+type sentEvents struct {
+	events []Event
+	since  []time.Time
+	err    error
+}
+
+func (s *sentEvents) Missed(_ context.Context, _ []release.Application, since time.Time) ([]Event, error) {
+	s.since = append(s.since, since)
+	return s.events, s.err
+}
+
+func TestADeliveryThatNeverCameIsTaken(t *testing.T) {
+	b := newBackfilled(t)
+	b.look(t)
+	began := b.clock
+	b.repo.refs["refs/heads/main"] = commitB
+	sent := &sentEvents{err: errAway, events: []Event{
+		{Source: "github", Delivery: "d1", Kind: "push", Body: []byte(pushBody("acme/checkout", "refs/heads/main", commitA, commitB)), ReceivedAt: b.clock},
+		{Source: "github", Delivery: "d2", Kind: "push", Body: []byte(`{"ref":7}`), ReceivedAt: b.clock},
+	}}
+	b.fill.sent = sent
+	if err := b.fill.Look(t.Context()); err == nil || !strings.Contains(err.Error(), "ask what was sent") {
+		t.Errorf("error = %v", err)
+	}
+	b.once(t)
+	if got := b.outcome(t, 1); got.Kind != Started || b.inbox.count() != 1 {
+		t.Errorf("%s: %s, of %d events", got.Kind, got.Message, b.inbox.count())
+	}
+	sent.err = nil
+	b.look(t) // what was sent is known, and the head was seen
+	if b.inbox.count() != 1 {
+		t.Errorf("%d events", b.inbox.count())
+	}
+	// Until everything was told, it is asked from where it was; then from a little before.
+	want := []time.Time{began.Add(-sentFor), began.Add(-sentFor), began.Add(-sentOverlap)}
+	if !slices.EqualFunc(sent.since, want, time.Time.Equal) {
+		t.Errorf("asked since %v, want %v", sent.since, want)
 	}
 }

@@ -64,9 +64,9 @@ func (r *Router) routeCompleted(ctx context.Context, event Event, c completed) (
 	if err != nil {
 		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", c.Commit, err)
 	}
-	promotion := &release.Promotion{From: c.Release, Artifacts: map[string]release.Digest{}}
+	promotion := &release.Promotion{From: c.Release, Artifacts: map[string]release.Digest{}, Commits: map[string]string{}}
 	for component, revision := range stable {
-		promotion.Artifacts[component] = revision.Artifact
+		promotion.Artifacts[component], promotion.Commits[component] = revision.Artifact, revision.Commit
 	}
 	return r.submit(ctx, wanted{
 		application: application, environments: next, happening: "promotion of " + c.Release.String(),

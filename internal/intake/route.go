@@ -177,6 +177,11 @@ func stranger(why error, branch string, application release.Application, routes 
 	if len(d.environments)+len(d.refused) == 0 && !unclear {
 		return Outcome{Kind: Ignored, Message: d.why}
 	}
+	return nobody(why)
+}
+
+// nobody is the outcome of what nobody we know has asked for.
+func nobody(why error) Outcome {
 	return Outcome{Kind: Refused, Message: tidy("not released: "+why.Error(), whyLimit)}
 }
 

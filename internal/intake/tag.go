@@ -52,7 +52,7 @@ func (r *Router) routeTag(ctx context.Context, event Event, c change, tag string
 func (r *Router) releaseTag(ctx context.Context, event Event, c change, tag string, application release.Application, routes Routes, refs map[string]string) (Outcome, error) {
 	requester, err := r.requester(event, c)
 	if err != nil {
-		return Outcome{Kind: Refused, Message: tidy("not released: "+err.Error(), whyLimit)}, nil
+		return nobody(err), nil
 	}
 	triggers, branches := application.Triggers, application.Branches
 	if len(branches) == 0 { // the first manifest of an application is trusted whole

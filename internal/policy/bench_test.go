@@ -37,6 +37,7 @@ func everyTopic() map[string]any {
 		}},
 		"max_ramping":  3,
 		"overriders":   []any{map[string]any{"from": []any{"release-managers"}}},
+		"provenance":   []any{map[string]any{"environments": []any{"production"}, "builders": []any{"https://sky.example/builder"}}},
 		"repositories": []any{map[string]any{"from": []any{"demo/*"}}},
 		"requesters":   []any{map[string]any{"tenant": "demo", "names": []any{"ada"}}},
 		"separation":   map[string]any{"requester": true},

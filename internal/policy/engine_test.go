@@ -263,7 +263,7 @@ func TestNewRefusesRulesItCannotTrust(t *testing.T) {
 		{"tracing", calls(`trace("x")`), "trace"},
 		{"data in the place of rules", policy.Options{Bundle: policies.FS, Data: map[string]any{"release": map[string]any{"decision": true}}}, "release: this name belongs to the rules"},
 		{"data that no rule reads", policy.Options{Bundle: policies.FS, Data: map[string]any{"freeze_window": []any{}}},
-			"freeze_window: no rule reads this; they read break_glass, error_budget, freeze_calendars, freeze_windows, freezers, hours, max_ramping, max_step_permyriad, overriders, repositories, requesters, separation, tier_rules, tiers"},
+			"freeze_window: no rule reads this; they read break_glass, error_budget, freeze_calendars, freeze_windows, freezers, hours, max_ramping, max_step_permyriad, overriders, provenance, repositories, requesters, separation, tier_rules, tiers"},
 		{"data that is not JSON", policy.Options{Bundle: policies.FS, Data: map[string]any{"freeze_windows": func() {}}}, "JSON"},
 		{"data twice", policy.Options{Bundle: policies.FS, Data: map[string]any{}, DataFile: "policy-data.yaml"}, "give one"},
 	} {

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,5 +133,51 @@ func TestPreparedDataGiveTheSameAnswer(t *testing.T) {
 	d := decide(t, engine(t, policy.Options{Data: file}), question())
 	if !slices.Equal(codes(d), []string{"freeze.open", "hours.malformed"}) {
 		t.Errorf("denied for %+v", d.Deny)
+	}
+}
+
+// What is stated of candidates comes with the question, so its types are what the rules read.
+func TestAnUnprovenCandidateIsNotDeployed(t *testing.T) {
+	q := question()
+	q.Gate, q.Step, q.Evidence = release.GateDeploy, nil, nil
+	demands := func(builders ...any) *policy.Engine {
+		entry := map[string]any{"environments": []any{"production"}}
+		if len(builders) > 0 {
+			entry["builders"] = builders
+		}
+		return engine(t, policy.Options{Data: map[string]any{"provenance": []any{entry}}})
+	}
+	proven := release.Provenance{
+		Component: "web", Artifact: q.Plan.Moves[0].Candidate.Artifact, Verified: true, Builder: "https://sky.example/builder",
+		Repository: "demo/hello", Commit: q.Request.Commit, Keys: []string{"abc"}, Built: q.At,
+	}
+	foreign, other := proven, proven
+	foreign.Repository = "demo/other"
+	other.Artifact = release.Digest("sha256:" + strings.Repeat("9", 64))
+	failed := release.Provenance{Component: "web", Artifact: proven.Artifact, Problem: "signature: it was changed"}
+	for _, test := range []struct {
+		name   string
+		engine *policy.Engine
+		facts  *release.Facts
+		want   []string
+	}{
+		{"nothing is demanded", engine(t, policy.Options{}), &release.Facts{}, nil},
+		{"it is proven", demands(), &release.Facts{Provenance: []release.Provenance{proven}}, nil},
+		{"it is built by who may", demands("https://other.example", "https://sky.example/builder"), &release.Facts{Provenance: []release.Provenance{proven}}, nil},
+		{"it is built by somebody else", demands("https://other.example"), &release.Facts{Provenance: []release.Provenance{proven}}, []string{"provenance.builder"}},
+		{"it is from somewhere else", demands(), &release.Facts{Provenance: []release.Provenance{foreign}}, []string{"provenance.repository"}},
+		{"the statement does not hold", demands(), &release.Facts{Provenance: []release.Provenance{failed}}, []string{"provenance.missing"}},
+		{"the statement is about something else", demands(), &release.Facts{Provenance: []release.Provenance{other}}, []string{"provenance.missing"}},
+		{"nobody looked", demands(), &release.Facts{}, []string{"provenance.unknown"}},
+		{"an older program asked", demands(), nil, []string{"provenance.unknown"}},
+	} {
+		q.Facts = test.facts
+		if d := decide(t, test.engine, q); !slices.Equal(codes(d), test.want) || d.Allow != (len(test.want) == 0) {
+			t.Errorf("%s: denied for %+v, want %q", test.name, d.Deny, test.want)
+		}
+	}
+	forecast, err := demands("https://sky.example/builder").WhatIf(t.Context(), *q.Spec, release.Actor{Name: "ada", Source: "api"}, q.At)
+	if err != nil || forecast.Refused() {
+		t.Errorf("before it is built: %+v, %v; want no demand that nobody could meet", forecast.Answers, err)
 	}
 }

@@ -72,7 +72,7 @@ func (e *Engine) WhatIf(ctx context.Context, spec release.Spec, by release.Actor
 			Lane: spec.Lane, Repository: "what-if", Ref: "refs/heads/" + spec.Branch, Commit: strings.Repeat("0", 40), Requester: by, At: at,
 			Concurrency: spec.Concurrency, Key: "what-if",
 		},
-		Spec: &spec, Facts: &release.Facts{}, At: at,
+		Spec: &spec, Facts: &release.Facts{Foreseen: true}, At: at,
 	}}
 	f.ask(release.GateAdmit, nil)
 	demanded := f.ask(release.GateBuild, nil)

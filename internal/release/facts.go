@@ -21,6 +21,31 @@ type Facts struct {
 	Ramping []RampingRelease `json:"ramping,omitempty"`
 	// Freezes are those that people have declared and not lifted.
 	Freezes []Freeze `json:"freezes,omitempty"`
+	// Provenance is where the candidates come from, one for each move. It is told at the deployment, and found out at the
+	// moment of the question.
+	Provenance []Provenance `json:"provenance,omitempty"`
+	// Foreseen says that nothing is built yet, and somebody wants to know what the rules would say. No release is asked
+	// about so.
+	Foreseen bool `json:"foreseen,omitempty"`
+}
+
+// Provenance is what a statement says of a candidate, if one holds: a trusted key has signed it and it is about this
+// artifact. Of several the one from the plan's own commit is told, else one from its repository.
+type Provenance struct {
+	Component string `json:"component"`
+	Artifact  Digest `json:"artifact"`
+	// Verified says that there is one. Without it, Problem says why, and what follows is empty.
+	Verified bool   `json:"verified"`
+	Problem  string `json:"problem,omitempty"`
+	// Builder is who built it, a URI. Repository has no user and no password in it.
+	Builder    string `json:"builder,omitempty"`
+	Repository string `json:"repository,omitempty"`
+	Ref        string `json:"ref,omitempty"`
+	Commit     string `json:"commit,omitempty"`
+	// Keys are the trusted keys that have signed it.
+	Keys []string `json:"keys,omitempty"`
+	// Built is when the build ended.
+	Built time.Time `json:"built,omitzero"`
 }
 
 // RampingRelease is a release with a canary.

@@ -66,6 +66,8 @@ type Request struct {
 type Promotion struct {
 	From      ID                `json:"from"`
 	Artifacts map[string]Digest `json:"artifacts"`
+	// Commits are what they were built from.
+	Commits map[string]string `json:"commits,omitempty"`
 }
 
 // Submission is a lane's answer to a request.

@@ -5,9 +5,9 @@ type Spec struct {
 	Lane Lane `json:"lane"`
 	// Scenario is the business scenario and Group the function group the application belongs to;
 	// both are labels and may be empty.
-	Scenario    string      `json:"scenario,omitempty"`
-	Group       string      `json:"group,omitempty"`
-	Branch      string      `json:"branch"`
+	Scenario string `json:"scenario,omitempty"`
+	Group    string `json:"group,omitempty"`
+	Branch   string `json:"branch"`
 	Trigger
 	Concurrency Concurrency `json:"concurrency"`
 	// Units are deployed in this order and rolled back in reverse. Empty means every unit the

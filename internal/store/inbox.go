@@ -118,6 +118,15 @@ func (s *Store) Accept(ctx context.Context, event Event) (id int64, duplicate bo
 	return id, duplicate, nil
 }
 
+// Knows says whether an event is stored, whatever became of it.
+func (s *Store) Knows(ctx context.Context, source, delivery string) (bool, error) {
+	var count int
+	if err := s.one(ctx, &count, `SELECT COUNT(*) FROM inbox WHERE source = ? AND delivery = ?`, source, delivery); err != nil {
+		return false, fmt.Errorf("look for event %s of %s: %w", delivery, source, err)
+	}
+	return count > 0, nil
+}
+
 // errDuplicate undoes a transaction that found its event stored, and the number it took.
 var errDuplicate = errors.New("stored already")
 

@@ -256,3 +256,20 @@ func TestEveryOutcomeCanBeKept(t *testing.T) {
 		}
 	})
 }
+
+func TestKnowsWhatIsStored(t *testing.T) {
+	onEach(t, func(t *testing.T, open database) {
+		s := open(t)
+		if _, _, err := s.Accept(t.Context(), store.Event{Source: "github", Delivery: "d1", Kind: "push", ReceivedAt: at(1)}); err != nil {
+			t.Fatal(err)
+		}
+		for delivery, want := range map[string]bool{"d1": true, "d2": false} {
+			if got, err := s.Knows(t.Context(), "github", delivery); err != nil || got != want {
+				t.Errorf("knows %s: %t, %v", delivery, got, err)
+			}
+		}
+		if got, err := s.Knows(t.Context(), "gitlab", "d1"); err != nil || got {
+			t.Errorf("knows another source's: %t, %v", got, err)
+		}
+	})
+}

@@ -16,6 +16,7 @@ import data.release.freeze
 import data.release.freezers
 import data.release.hours
 import data.release.override
+import data.release.provenance
 import data.release.question
 import data.release.requester
 import data.release.step
@@ -57,6 +58,7 @@ _against := union({
 	freeze.deny,
 	hours.deny,
 	override.deny,
+	provenance.deny,
 	question.deny,
 	requester.deny,
 	step.deny,
@@ -79,6 +81,7 @@ _wrong := union({
 	freezers.malformed,
 	hours.malformed,
 	override.malformed,
+	provenance.malformed,
 	requester.malformed,
 	tier.malformed,
 })

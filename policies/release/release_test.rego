@@ -72,6 +72,7 @@ _everything := {
 	"hours": [{"time_zone": "UTC", "days": ["sun"], "from": "00:00", "to": "24:00"}],
 	"max_ramping": 1,
 	"overriders": [{"from": ["release-managers"]}],
+	"provenance": [{}],
 	"repositories": [{"from": ["https://github.com/demo/*"]}],
 	"separation": {"requester": true},
 	"tiers": {"critical": [{}]},
@@ -87,6 +88,7 @@ _decided(asked, prepared) := decision if {
 		with data.hours as _everything.hours
 		with data.max_ramping as _everything.max_ramping
 		with data.overriders as _everything.overriders
+		with data.provenance as _everything.provenance
 		with data.repositories as _everything.repositories
 		with data.separation as _everything.separation
 		with data.tiers as _everything.tiers
@@ -101,6 +103,14 @@ _held := {"error_budget.spent", "freeze.open", "hours.closed", "concurrency.full
 
 test_every_topic_has_its_say if {
 	_codes(_decided(_full, {}).deny) == _held | {"artifact.repository", "tier.approvals"}
+	_codes(_decided(object.union(_full, {"gate": "deploy"}), {}).deny) == {
+		"artifact.repository",
+		"error_budget.spent",
+		"freeze.open",
+		"hours.closed",
+		"provenance.unknown",
+		"tier.approvals",
+	}
 	_codes(_decided(object.union(_full, {"gate": "override", "by": {"name": "bob", "source": "api"}}), {}).deny) == {
 		"artifact.repository",
 		"override.not_allowed",

@@ -58,6 +58,8 @@ func TestOnOneIsland(t *testing.T) {
 			"a newer push queues":                      queue,
 			"a newer push is rejected":                 reject,
 			"a push that cannot be released":           refused,
+			"production takes what staging has proved": chain,
+			"a tag is released instead of pushes":      tagged,
 			"deliveries of webhooks":                   webhooks,
 			"a freeze holds until it is lifted":        freeze,
 			"a denial of the rules is told":            denial,

@@ -24,7 +24,7 @@ type Release struct {
 	island *Island
 }
 
-// Find waits for the release of a commit, the newest when it has several.
+// Find waits for the release of a commit in the lane, the newest when it has several.
 func (r *Repo) Find(commit string) *Release {
 	r.t.Helper()
 	found := &Release{t: r.t, island: r.island}
@@ -33,7 +33,7 @@ func (r *Repo) Find(commit string) *Release {
 		if err != nil {
 			return err
 		}
-		n := slices.IndexFunc(all, func(s release.Summary) bool { return s.Commit == commit })
+		n := slices.IndexFunc(all, func(s release.Summary) bool { return s.Commit == commit && s.ID.Lane == r.Lane })
 		if n < 0 {
 			return fmt.Errorf("%d releases of other commits", len(all))
 		}

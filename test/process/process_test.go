@@ -77,12 +77,12 @@ func (p *process) work() {
 	w := p.world
 	p.worker = worker.New(p.client, worker.Activities{
 		Source:  &activities.Source{Repositories: w.Source, Manifest: w.Source.Manifest, Units: w.Source.Units},
-		Build:   &activities.Build{Repositories: w.Source, Commands: w.Commands, Artifacts: activitiestest.Artifacts{}, Dir: w.Source.Dir},
+		Build:   &activities.Build{Repositories: w.Source, Commands: w.Commands, Artifacts: activitiestest.Artifacts{}, Attester: w.Attester, Dir: w.Source.Dir},
 		Deploy:  &activities.Deploy{Runtime: w.Runtime, Gateways: w.Gateways},
 		Checks:  &activities.Checks{Repositories: w.Source, Prover: w.Prover, Dir: w.Source.Dir},
 		Traffic: &activities.Traffic{Router: w.Gateways, Salt: func(release string) string { return "salt of " + release }},
 		Watch:   &activities.Watch{Observers: w.Gateways.Observers},
-		Policy:  &activities.Policy{Rules: w.Rules, Ledger: w.Ledger, Registry: w.Registry},
+		Policy:  &activities.Policy{Rules: w.Rules, Ledger: w.Ledger, Registry: w.Registry, Origins: w.Attester},
 		Record:  &activities.Record{Journal: w.Journal},
 	}, worker.Options{})
 	if err := p.worker.Start(); err != nil {

@@ -48,6 +48,7 @@ type Installation struct {
 	people       api.People
 	policies     api.Policies
 	freezes      []release.Freeze
+	artifacts    api.Artifacts
 	deliveries   []api.Delivery
 	away         error
 	broken       error
@@ -68,7 +69,7 @@ func New() *Installation {
 // Server is the API before the installation.
 func (i *Installation) Server(info api.Info) (*api.Server, error) {
 	return api.New(api.Options{
-		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Info: info, People: i.people, Policies: i.policies,
+		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Info: info, People: i.people, Policies: i.policies, Artifacts: i.artifacts,
 		Tokens: []api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},
@@ -81,6 +82,9 @@ func (i *Installation) KnowPeople(people api.People) { i.people = people }
 
 // KnowPolicies gives the installation rules that tell about themselves, before it is served.
 func (i *Installation) KnowPolicies(policies api.Policies) { i.policies = policies }
+
+// KnowArtifacts gives the installation statements of what was built, before it is served.
+func (i *Installation) KnowArtifacts(artifacts api.Artifacts) { i.artifacts = artifacts }
 
 // Start serves the installation until the test ends, and returns its address.
 func (i *Installation) Start(t testing.TB, info api.Info) string {

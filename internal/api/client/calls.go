@@ -96,6 +96,17 @@ func (c *Client) RetryDelivery(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodPost, v1+"/deliveries/"+url.PathEscape(id)+"/retry", nil, nil, nil)
 }
 
+// Writebacks are what GitHub was told last: of a release, or of all when it is empty; only those in trouble when it is set.
+func (c *Client) Writebacks(ctx context.Context, release string, trouble bool, limit int) (api.WritebackList, error) {
+	values := set(url.Values{"limit": {strconv.Itoa(limit)}, "trouble": {strconv.FormatBool(trouble)}}, "release", release)
+	return ask[api.WritebackList](ctx, c, http.MethodGet, v1+"/writeback", values, nil)
+}
+
+// RetryWriteback tells GitHub again what was given up of a release.
+func (c *Client) RetryWriteback(ctx context.Context, release string) error {
+	return c.call(ctx, http.MethodPost, v1+"/writeback/retry", nil, api.WritebackRetry{Release: release}, nil)
+}
+
 // Releases are those that match, the newest first.
 func (c *Client) Releases(ctx context.Context, filter api.ReleaseFilter) (api.ReleasePage, error) {
 	values := set(url.Values{}, "tenant", filter.Tenant, "application", filter.Application, "environment", filter.Environment,
@@ -125,6 +136,22 @@ func (c *Client) Alarm(ctx context.Context, id release.ID, alarm release.Alarm) 
 func (c *Client) Decisions(ctx context.Context, id release.ID) ([]api.Decision, error) {
 	out, err := ask[api.Decisions](ctx, c, http.MethodGet, releasePath(id)+"/decisions", nil, nil)
 	return out.Decisions, err
+}
+
+// Artifacts is what a release is made of.
+func (c *Client) Artifacts(ctx context.Context, id release.ID) (api.ArtifactList, error) {
+	return ask[api.ArtifactList](ctx, c, http.MethodGet, releasePath(id)+"/artifacts", nil, nil)
+}
+
+// Statements are the newest statements of where an artifact comes from. Their envelopes are not checked.
+func (c *Client) Statements(ctx context.Context, artifact release.Digest) (api.StatementList, error) {
+	values := url.Values{"limit": {"100"}}
+	return ask[api.StatementList](ctx, c, http.MethodGet, v1+"/artifacts/"+url.PathEscape(string(artifact))+"/provenance", values, nil)
+}
+
+// SigningKeys are the public keys that the installation trusts, by its own word.
+func (c *Client) SigningKeys(ctx context.Context) (api.SigningKeyList, error) {
+	return ask[api.SigningKeyList](ctx, c, http.MethodGet, v1+"/provenance/keys", nil, nil)
 }
 
 // Lane is how a lane is.

@@ -71,7 +71,7 @@ deny contains {
 
 deny contains {
 	"code": "question.facts",
-	"msg": "the question's facts are not the releases that split traffic, with their release, and freezes with their starts",
+	"msg": "the question's facts are not the releases that split traffic, freezes with their starts, and what is stated of candidates",
 } if {
 	some "facts", facts in input
 	not _facts(facts)
@@ -95,6 +95,13 @@ _facts(facts) if {
 		is_string(freeze.by.name)
 		is_boolean(object.get(freeze, "line", false))
 	}
+	is_array(object.get(facts, "provenance", []))
+	every origin in object.get(facts, "provenance", []) {
+		_text(origin.component)
+		_text(origin.artifact)
+		is_boolean(origin.verified)
+	}
+	is_boolean(object.get(facts, "foreseen", false))
 }
 
 _text(value) if {

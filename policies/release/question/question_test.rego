@@ -142,6 +142,11 @@ test_evidence_without_a_verdict_is_denied if {
 _facts := {
 	"ramping": [{"release": _release, "units": ["local"]}, {"release": _release}],
 	"freezes": [{"id": "1", "starts": "2026-03-02T12:00:00Z", "reason": "", "by": {"name": "ada"}, "line": true}],
+	"provenance": [
+		{"component": "web", "artifact": "sha256:00", "verified": true, "builder": "https://sky.example/builder"},
+		{"component": "api", "artifact": "sha256:11", "verified": false, "problem": "nothing is stated"},
+	],
+	"foreseen": false,
 }
 
 test_facts_are_what_they_should_be if {
@@ -162,6 +167,13 @@ test_facts_are_what_they_should_be if {
 			{"op": "remove", "path": "facts/freezes/0/reason"},
 			{"op": "add", "path": "facts/freezes/0/ends", "value": "tomorrow"},
 			{"op": "replace", "path": "facts/freezes/0/line", "value": "yes"},
+			{"op": "replace", "path": "facts/provenance", "value": {}},
+			{"op": "replace", "path": "facts/provenance/1", "value": "api"},
+			{"op": "remove", "path": "facts/provenance/1/component"},
+			{"op": "replace", "path": "facts/provenance/1/artifact", "value": ""},
+			{"op": "replace", "path": "facts/provenance/0/verified", "value": "true"},
+			{"op": "remove", "path": "facts/provenance/0/verified"},
+			{"op": "replace", "path": "facts/foreseen", "value": "yes"},
 		],
 		"question.facts",
 	)

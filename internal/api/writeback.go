@@ -1,0 +1,122 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// Writebacks are what GitHub is told of releases, and what became of it.
+type Writebacks interface {
+	// Writebacks are those that changed last, at most so many: of one release, or of all when it is zero; only those in
+	// trouble when it is set.
+	Writebacks(ctx context.Context, of release.ID, trouble bool, most int) ([]Writeback, error)
+	// RetryWriteback lets what was given up of a release be tried again; where nothing was it is [release.ErrNotFound].
+	RetryWriteback(ctx context.Context, of release.ID, at time.Time) error
+}
+
+// Writeback is what GitHub is told of one release.
+type Writeback struct {
+	Release    string `json:"release"`
+	Repository string `json:"repository"`
+	Commit     string `json:"commit"`
+	// State is waiting, settled (all is told that there is now) or dead (given up).
+	State string `json:"state"`
+	// Attempts is how often it failed in a row, Reason why the last attempt did.
+	Attempts int        `json:"attempts"`
+	Due      *time.Time `json:"due,omitempty"`
+	Updated  time.Time  `json:"updated"`
+	Reason   string     `json:"reason,omitempty"`
+
+	Objects []WritebackObject `json:"objects"`
+}
+
+// WritebackObject is one status, check run, deployment or comment.
+type WritebackObject struct {
+	Name string `json:"name"`
+	// State is sent, trying (it may have arrived), waiting or dead (refused for good).
+	State    string    `json:"state"`
+	Attempts int       `json:"attempts,omitempty"`
+	Updated  time.Time `json:"updated"`
+	Reason   string    `json:"reason,omitempty"`
+}
+
+// WritebackList is what GitHub was told.
+type WritebackList struct {
+	Writebacks []Writeback `json:"writebacks"`
+}
+
+// WritebackRetry names the release that is to be told again.
+type WritebackRetry struct {
+	Release string `json:"release"`
+}
+
+// The bounds of a list of write-backs.
+const (
+	usualWritebacks = 20
+	mostWritebacks  = 200
+)
+
+func (s *Server) listWritebacks(w http.ResponseWriter, r *http.Request) {
+	values, err := query(r, "release", "trouble", "limit")
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	var of release.ID
+	if text := values.Get("release"); text != "" {
+		if of, err = release.ParseID(text); err != nil {
+			s.fail(w, r, badRequest("release=%v", err))
+			return
+		}
+	}
+	limit, err := number(values, "limit", usualWritebacks, mostWritebacks)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	trouble, err := flag(values, "trouble")
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	list := []Writeback{}
+	if s.writebacks != nil {
+		if list, err = s.writebacks.Writebacks(r.Context(), of, trouble, limit); err != nil {
+			s.fail(w, r, fmt.Errorf("list write-backs: %w", err))
+			return
+		}
+	}
+	reply(w, http.StatusOK, WritebackList{list})
+}
+
+func (s *Server) retryWriteback(w http.ResponseWriter, r *http.Request) {
+	var body WritebackRetry
+	if err := decode(w, r, &body); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	of, err := release.ParseID(body.Release)
+	if err != nil {
+		s.fail(w, r, badRequest("release: %v", err))
+		return
+	}
+	if s.writebacks == nil {
+		err = release.ErrNotFound
+	} else {
+		err = s.writebacks.RetryWriteback(r.Context(), of, time.Now().UTC())
+	}
+	if errors.Is(err, release.ErrNotFound) {
+		s.fail(w, r, missing("nothing of release %s was given up: GET /api/v1/writeback?trouble=true lists what was", of))
+		return
+	}
+	if err != nil {
+		s.fail(w, r, fmt.Errorf("retry a write-back: %w", err))
+		return
+	}
+	reply(w, http.StatusOK, body)
+}
