@@ -67,6 +67,9 @@ func TestEachSourceHasItsPath(t *testing.T) {
 	if err != nil || len(events) != 1 || events[0].Source != "gitlab" || events[0].Kind != "push" {
 		t.Errorf("stored %+v, %v", events, err)
 	}
+	if err := a.store.SaveApplication(t.Context(), release.Application{Tenant: "acme", Name: "checkout", Repository: "acme/checkout"}); err != nil {
+		t.Fatal(err)
+	}
 	if id, duplicate, err := a.asking.Request(t.Context(), "acme", "checkout", "", "refs/heads/main", "", "", release.Actor{Name: "ada", Source: "api"}, "ask-1"); err != nil || duplicate || id != 2 {
 		t.Errorf("asked: %d, %t, %v", id, duplicate, err)
 	}

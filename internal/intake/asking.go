@@ -32,10 +32,13 @@ func (e *BadRequestError) Error() string { return e.Reason.Error() }
 func (e *BadRequestError) Unwrap() error { return e.Reason }
 
 // Request keeps that somebody wants a release, once for each delivery, and wakes the router. The environment may be empty,
-// for those that the ref is released to; the commit too, for the one that the ref has when its turn comes. The delivery is
-// the caller's name for the request, of 1 to 128 printable ASCII characters; an empty one gets a name of its own.
+// for those that the ref is released to; the commit too, for the one that the ref has when its turn comes. The ref is a
+// branch or a tag, by its full name or a short one, and may be empty beside a commit: that is looked for in the branches that
+// are released. Of the message, 500 bytes are kept. The delivery is the caller's name for the request, of 1 to 128 printable
+// ASCII characters; an empty one gets a name of its own.
 //
-// The outcome is had by [Router.Await]. A request that can never be one is a [*BadRequestError], and not stored.
+// The outcome is had by [Router.Await]. A request that can never be one is a [*BadRequestError], and one of an application
+// that nobody knows is [release.ErrNotFound]; neither is stored.
 func (a *Asking) Request(ctx context.Context, tenant, application, environment, ref, commit, message string, by release.Actor, delivery string) (id int64, duplicate bool, err error) {
 	if delivery == "" {
 		delivery = rand.Text()
@@ -46,6 +49,9 @@ func (a *Asking) Request(ctx context.Context, tenant, application, environment, 
 	wish := asked{Tenant: tenant, Application: application, Environment: environment, Ref: ref, Commit: commit, Message: message, By: by}
 	if err := wish.check(); err != nil {
 		return 0, false, &BadRequestError{err}
+	}
+	if _, err := a.router.applicationNamed(ctx, tenant, application); err != nil {
+		return 0, false, err
 	}
 	wish.Message = tidy(message, messageLimit)
 	body, err := json.Marshal(wish)

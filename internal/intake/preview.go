@@ -73,7 +73,7 @@ func (r *Router) show(ctx context.Context, event Event, p preview, application r
 	}
 	by, err := r.requester(event, change{Who: p.Who})
 	if err != nil {
-		return Outcome{Kind: Refused, Message: tidy("not released: "+err.Error(), whyLimit)}, nil
+		return nobody(err), nil
 	}
 	return r.submit(ctx, wanted{
 		application: application, environments: environments, ref: ref, commit: p.HeadSHA, message: fmt.Sprintf("Preview of pull request %d", p.Number),

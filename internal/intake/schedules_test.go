@@ -167,3 +167,12 @@ func TestAScheduleReleasesWhatTheBranchHas(t *testing.T) {
 		}
 	})
 }
+
+func TestAScheduleOfAnApplicationThatIsGoneIsRefused(t *testing.T) {
+	f, _ := withParts(t)
+	delete(f.registry.known, "acme/checkout")
+	got := f.happened(t, SourceSchedule, kindSchedule, "nightly@2026-11-28T19:00:00Z", `{"schedule":"nightly","tenant":"acme","application":"checkout","branch":"main"}`)
+	if got.Kind != Refused || got.Message != "there is no application acme/checkout" {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -23,8 +24,9 @@ type asked struct {
 	CloneURL    string `json:"clone_url,omitempty"`
 	// Environment is empty for those that the ref is released to.
 	Environment string `json:"environment,omitempty"`
-	// Ref is a full one. Commit is empty for the one that the ref has when the event is handed on.
-	Ref     string `json:"ref"`
+	// Ref is a full one, or the name of a branch, or of a tag for want of one. Commit is empty for the one that the ref has
+	// when the event is handed on. Without a ref, the commit is one of a branch that is released.
+	Ref     string `json:"ref,omitempty"`
 	Commit  string `json:"commit,omitempty"`
 	Message string `json:"message,omitempty"`
 	// By is who asks where the source knows them itself; Who is their account otherwise.
@@ -71,9 +73,8 @@ func (a asked) check() error {
 			wrong = append(wrong, fmt.Errorf("environment: %w", err))
 		}
 	}
-	fault(strings.HasPrefix(a.Ref, "refs/") && plain(a.Ref, 1024), "ref", a.Ref, "a name of at most 1024 bytes that begins with refs/")
+	fault(a.Ref != "" && plain(a.Ref, 1024) || a.Ref == "" && a.Commit != "", "ref", a.Ref, "a branch or tag of at most 1024 bytes, or a commit in its place")
 	fault(a.Commit == "" || commit.MatchString(a.Commit) && !none(a.Commit), "commit", a.Commit, "a commit of 40 or 64 lower-case hexadecimal digits, or nothing")
-	fault(len(a.Message) <= messageLimit, "message", a.Message, fmt.Sprintf("at most %d bytes", messageLimit))
 	fault(a.By.Name != "", "by.name", a.By.Name, "who asks")
 	return errors.Join(wrong...)
 }
@@ -112,7 +113,7 @@ func (r *Router) routeAsked(ctx context.Context, event Event, a asked) (Outcome,
 	by := a.By
 	if by.Name == "" {
 		if by, err = r.requester(event, change{Who: a.Who}); err != nil {
-			return Outcome{Kind: Refused, Message: tidy("not released: "+err.Error(), whyLimit)}, nil
+			return nobody(err), nil
 		}
 	}
 	routes, err := r.manifests.Routes(ctx, application, a.Commit)
@@ -137,8 +138,17 @@ func (r *Router) routeAsked(ctx context.Context, event Event, a asked) (Outcome,
 	}, routes)
 }
 
-// aim sets the commit where none is asked for, and says why one that is cannot be had of its ref.
+// aim sets the full ref, and the commit where none is asked for, and says why what is asked for cannot be had.
 func (r *Router) aim(ctx context.Context, a *asked, application release.Application, refs map[string]string) (*Outcome, error) {
+	if a.Ref == "" {
+		return r.find(ctx, a, application, refs)
+	}
+	for _, ref := range []string{a.Ref, "refs/heads/" + a.Ref, "refs/tags/" + a.Ref} {
+		if refs[ref] != "" {
+			a.Ref = ref
+			break
+		}
+	}
 	head := refs[a.Ref]
 	switch {
 	case head == "":
@@ -154,6 +164,30 @@ func (r *Router) aim(ctx context.Context, a *asked, application release.Applicat
 		return &Outcome{Kind: Refused, Message: fmt.Sprintf("commit %s is not in %s", a.Commit, a.Ref)}, nil
 	}
 	return nil, err
+}
+
+// find looks for the branch of a commit, among those that are released, or released to the environment.
+func (r *Router) find(ctx context.Context, a *asked, application release.Application, refs map[string]string) (*Outcome, error) {
+	branches := slices.Sorted(maps.Keys(application.Branches))
+	if a.Environment != "" {
+		branches = branchesOf(a.Environment, application.Branches)
+	}
+	for _, branch := range branches {
+		ref := "refs/heads/" + branch
+		in, err := r.contains(ctx, application, refs[ref], a.Commit)
+		if err != nil {
+			return nil, err
+		}
+		if in {
+			a.Ref = ref
+			return nil, nil
+		}
+	}
+	why := "no branch is released there yet: say which it is of"
+	if len(branches) > 0 {
+		why = "it is not in " + listed(branches)
+	}
+	return &Outcome{Kind: Refused, Message: fmt.Sprintf("commit %s is not released: %s", a.Commit, why)}, nil
 }
 
 // destinations are the environments that what is asked for goes to; a sentence where there are none.
@@ -237,14 +271,23 @@ func (r *Router) applicationOf(ctx context.Context, a asked) (release.Applicatio
 		}
 		return application, nil, nil
 	}
+	application, err := r.applicationNamed(ctx, a.Tenant, a.Application)
+	if errors.Is(err, release.ErrNotFound) {
+		return application, &Outcome{Kind: Refused, Message: fmt.Sprintf("there is no application %s/%s", a.Tenant, a.Application)}, nil
+	}
+	return application, nil, err
+}
+
+// applicationNamed is an application by its name; [release.ErrNotFound] where there is none.
+func (r *Router) applicationNamed(ctx context.Context, tenant, name string) (release.Application, error) {
 	known, err := r.applications.Applications(ctx)
 	if err != nil {
-		return release.Application{}, nil, fmt.Errorf("list applications: %w", err)
+		return release.Application{}, fmt.Errorf("list applications: %w", err)
 	}
 	for _, application := range known {
-		if application.Tenant == a.Tenant && application.Name == a.Application {
-			return application, nil, nil
+		if application.Tenant == tenant && application.Name == name {
+			return application, nil
 		}
 	}
-	return release.Application{}, &Outcome{Kind: Refused, Message: fmt.Sprintf("there is no application %s/%s", a.Tenant, a.Application)}, nil
+	return release.Application{}, fmt.Errorf("application %s/%s: %w", tenant, name, release.ErrNotFound)
 }

@@ -70,10 +70,21 @@ func TestAReleaseThatIsAskedFor(t *testing.T) {
 			f.routes.Triggers = map[string]release.Trigger{"production": {Tags: []string{"v*"}}}
 		}, want: Started, lanes: []string{"staging"}, released: commitB},
 		{name: "something that is neither a branch nor a tag", ref: "refs/pull/1/head", set: func(f *fixture) { f.repo.refs["refs/pull/1/head"] = commitB }, want: Refused, says: "neither a branch nor a tag"},
-		{
-			name: "an application that is not there", ref: "refs/heads/main", want: Refused, says: "there is no application acme/checkout",
-			set: func(f *fixture) { delete(f.registry.known, "acme/checkout") },
-		},
+		{name: "a branch by its short name", environment: "staging", ref: "main", want: Started, lanes: []string{"staging"}, released: commitB},
+		{name: "a tag by its short name", ref: "v1.2.0", set: tags("v*"), want: Started, lanes: []string{"production"}, released: commitB},
+		{name: "a short name that nothing has", ref: "mian", want: Refused, says: "has no mian"},
+		{name: "a commit alone, of a branch that is released", commit: commitA, set: func(f *fixture) {
+			f.lastGood(map[string][]string{"gone": {"demo"}, "main": {"production", "staging"}})
+		}, want: Started, lanes: []string{"production", "staging"}, released: commitA},
+		{name: "a commit alone, with its environment", environment: "staging", commit: commitA, set: func(f *fixture) {
+			f.lastGood(map[string][]string{"main": {"production", "staging"}})
+		}, want: Started, lanes: []string{"staging"}, released: commitA},
+		{name: "a commit alone, of no branch that is released to the environment", environment: "demo", commit: commitA, set: func(f *fixture) {
+			f.lastGood(map[string][]string{"main": {"production", "staging"}})
+		}, want: Refused, says: "no branch is released there yet"},
+		{name: "a commit alone, of no branch that is released", commit: commitC, set: func(f *fixture) {
+			f.lastGood(map[string][]string{"main": {"production"}})
+		}, want: Refused, says: "commit " + commitC + " is not released: it is not in main"},
 		{
 			name: "a commit that is gone", ref: "refs/heads/main", want: Refused, says: "has no commit " + commitB,
 			set: func(f *fixture) {
@@ -99,7 +110,7 @@ func TestAReleaseThatIsAskedFor(t *testing.T) {
 			var lanes []string
 			for _, req := range f.lanes.requests {
 				lanes = append(lanes, req.Lane.Environment)
-				if req.Commit != tt.released || req.Ref != tt.ref || !reflect.DeepEqual(req.Requester, ada) || req.Message != "Fix the fare" ||
+				if req.Commit != tt.released || !strings.HasSuffix(req.Ref, tt.ref) || !strings.HasPrefix(req.Ref, "refs/") || !reflect.DeepEqual(req.Requester, ada) || req.Message != "Fix the fare" ||
 					req.Key != req.Lane.Environment+" asked api ask-1" || strings.Contains(req.Key, "hunter2") {
 					t.Errorf("asked %+v", req)
 				}
@@ -156,11 +167,10 @@ func TestWhatCannotBeAskedForIsNotStored(t *testing.T) {
 	}{
 		{"a tenant that is no name", "Acme!", "", "refs/heads/main", "", "", "", ada, "tenant:"},
 		{"an environment that is no name", "acme", "Production", "refs/heads/main", "", "", "", ada, "environment:"},
-		{"a short ref", "acme", "", "main", "", "", "", ada, "begins with refs/"},
+		{"neither a ref nor a commit", "acme", "", "", "", "", "", ada, "or a commit in its place"},
 		{"a ref with a line break", "acme", "", "refs/heads/a\nb", "", "", "", ada, "ref is"},
 		{"a short commit", "acme", "", "refs/heads/main", "0d1a", "", "", ada, "commit is"},
 		{"no commit at all", "acme", "", "refs/heads/main", zero, "", "", ada, "commit is"},
-		{"a message that is a book", "acme", "", "refs/heads/main", "", strings.Repeat("x", 501), "", ada, "at most 500 bytes"},
 		{"nobody", "acme", "", "refs/heads/main", "", "", "", release.Actor{}, "who asks"},
 		{"a name that is none", "acme", "", "refs/heads/main", "", "", "a b", ada, "name of the request"},
 	} {
@@ -171,6 +181,9 @@ func TestWhatCannotBeAskedForIsNotStored(t *testing.T) {
 				t.Errorf("error = %v, %d events; want %q and none", err, f.inbox.count(), tt.want)
 			}
 		})
+	}
+	if _, _, err := NewAsking(f.inbox, f.Router).Request(t.Context(), "acme", "unheard", "", "main", "", "", ada, ""); !errors.Is(err, release.ErrNotFound) || f.inbox.count() != 0 {
+		t.Errorf("an application nobody knows: %v", err)
 	}
 	f.inbox.failing("accept")
 	_, _, err := NewAsking(f.inbox, f.Router).Request(t.Context(), "acme", "checkout", "", "refs/heads/main", "", "", ada, "")
@@ -229,7 +242,7 @@ func FuzzReadAsked(f *testing.F) {
 				t.Errorf("read twice, it differs: %+v, %v", again, err2)
 			}
 			if err == nil && m.asked != nil {
-				if _, err := json.Marshal(m.asked); err != nil || !strings.HasPrefix(m.asked.Ref, "refs/") {
+				if _, err := json.Marshal(m.asked); err != nil || m.asked.Ref+m.asked.Commit == "" {
 					t.Errorf("read %+v, %v", m.asked, err)
 				}
 			}
