@@ -208,7 +208,7 @@ func readCheckRun(body []byte) (meaning, error) {
 	}
 	id, err := release.ParseID(e.CheckRun.ExternalID)
 	if err != nil {
-		return meaning{nothing: "the check run is none of ours: its external_id is no release"}, nil
+		return meaning{nothing: "the check run is none of ours: its external_id is no release"}, nil //nolint:nilerr // others name their check runs as they like
 	}
 	f := faults{kind: "check_run"}
 	f.commit("check_run.head_sha", e.CheckRun.HeadSHA)
@@ -257,7 +257,7 @@ func runOf(address, repository string) (int64, bool) {
 		return 0, false
 	}
 	parts := callback.FindStringSubmatch(u.Path)
-	if parts == nil || !strings.EqualFold(parts[1], repository) {
+	if len(parts) != 3 || !strings.EqualFold(parts[1], repository) {
 		return 0, false
 	}
 	run, err := strconv.ParseInt(parts[2], 10, 64)

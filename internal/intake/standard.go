@@ -116,7 +116,7 @@ func readStandard(event Event) (meaning, error) {
 // repositoryNamed is a repository by its full name, such as acme/checkout, and where to clone it from, of a text that is
 // either.
 func repositoryNamed(text string) (fullName, cloneURL string) {
-	path := ""
+	var path string
 	if u, err := url.Parse(text); err == nil && u.Scheme != "" && u.Host != "" {
 		path = u.Path
 	} else if before, after, found := strings.Cut(text, ":"); found && !strings.Contains(before, "/") {

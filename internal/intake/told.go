@@ -79,7 +79,7 @@ func (r *Router) routePressed(ctx context.Context, event Event, p pressed) (Outc
 	}
 	by, err := r.requester(event, change{Who: p.Who})
 	if err != nil {
-		return Outcome{Kind: Refused, Message: tidy("not done: "+err.Error(), whyLimit)}, nil
+		return Outcome{Kind: Refused, Message: tidy("not done: "+err.Error(), whyLimit)}, nil //nolint:nilerr // trying again would not make anybody known
 	}
 	if p.What == pressedAbort {
 		return r.abort(ctx, event, p.Release, by)

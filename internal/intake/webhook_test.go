@@ -239,7 +239,7 @@ func TestEverySourceRefusesWhatIsNotProved(t *testing.T) {
 func TestEverySourceRefusesWhatItCannotRead(t *testing.T) {
 	for _, f := range forges() {
 		good := sample(t, f.sample)
-		over := io.Reader(io.LimitReader(zeros{}, bodyLimit+1))
+		over := io.LimitReader(zeros{}, bodyLimit+1)
 		wrong := strings.NewReplacer(`"full_name": "acme/checkout"`, `"full_name": 7`, `"path_with_namespace": "acme/checkout"`, `"path_with_namespace": 7`,
 			`"repository": "https://git.example.com/acme/checkout.git"`, `"repository": 7`, `"repo_full_name": "acme/checkout"`, `"repo_full_name": 7`)
 		for _, tt := range []struct {
