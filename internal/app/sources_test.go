@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,8 @@ func taking(t *testing.T, c config.Config) (*App, error) {
 	t.Cleanup(func() { _ = s.Close() })
 	a := &App{config: c, log: slog.New(slog.DiscardHandler), store: s}
 	a.router = intake.NewRouter(intake.Parts{Inbox: inbox{s}, Applications: applications{Store: s}, Heads: heads{s}, Serving: s, Log: a.log})
-	return a, a.takeSources(c, inbox{s})
+	err = a.takeSources(c, inbox{s})
+	return a, err
 }
 
 func TestEachSourceHasItsPath(t *testing.T) {
@@ -114,7 +116,8 @@ func TestAMissedScheduleIsInTheStoreOnce(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.schedules.Run(ctx) }()
-	for seen().Equal(before) && t.Context().Err() == nil { //nolint:revive // the store has nobody to wait for
+	for seen().Equal(before) && t.Context().Err() == nil { // the store has nobody to wait for
+		runtime.Gosched()
 	}
 	stop()
 	if err := <-done; err != nil {
