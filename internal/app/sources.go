@@ -76,14 +76,31 @@ func newSchedules(all []config.Schedule, records intake.ScheduleRecords, box int
 	return intake.NewSchedules(out, records, box, router, log), nil
 }
 
-// released is the store in the words of intake. It keeps no refs: a release's is the branch that its manifest releases to
-// the environment.
+// released is the store in the words of intake.
 type released struct{ store *store.Store }
 
-// Release is what a release was asked for.
+// Release is what a release was asked for. Its ref is not kept: it is the one that has its commit and was released, where
+// there is one alone.
 func (r released) Release(ctx context.Context, id release.ID) (intake.Was, error) {
 	found, err := r.store.Release(ctx, id)
-	return intake.Was{Commit: found.Commit, Message: found.Message}, err
+	if err != nil {
+		return intake.Was{}, err
+	}
+	heads, err := r.store.Heads(ctx, id.Lane.Tenant, id.Lane.Application)
+	if err != nil {
+		return intake.Was{}, err
+	}
+	var refs []string
+	for ref, head := range heads {
+		if strings.HasPrefix(ref, "refs/") && head.Released && head.Commit == found.Commit {
+			refs = append(refs, ref)
+		}
+	}
+	was := intake.Was{Commit: found.Commit, Message: found.Message}
+	if len(refs) == 1 {
+		was.Ref = refs[0]
+	}
+	return was, nil
 }
 
 // instructor tells releases what people say at check runs, and records what is refused.

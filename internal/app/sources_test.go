@@ -178,7 +178,38 @@ func TestWhatAReleaseRefusesAtItsCheckRunIsRecorded(t *testing.T) {
 	if err := told.Instruct(t.Context(), id, "abort", in); err != nil {
 		t.Errorf("followed: %v", err)
 	}
+}
+
+func TestAReleaseIsOfTheRefThatHasItsCommit(t *testing.T) {
+	a, err := taking(t, config.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := release.ID{Lane: release.Lane{Tenant: "acme", Application: "checkout", Environment: "production"}, Number: 7}
 	if _, err := (released{a.store}).Release(t.Context(), id); !errors.Is(err, release.ErrNotFound) {
 		t.Errorf("a release that never was: %v", err)
+	}
+	commit := strings.Repeat("b", 40)
+	summary := release.Summary{ID: id, Phase: release.Completed, Commit: commit, Message: "fares", Requested: time.Now().UTC(), Updated: time.Now().UTC()}
+	if err := a.store.SaveProgress(t.Context(), summary, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		saw  store.Head
+		want string
+	}{
+		{store.Head{Ref: "refs/heads/other", Commit: strings.Repeat("c", 40), Released: true}, ""},
+		{store.Head{Ref: "refs/heads/feature", Commit: commit}, ""},
+		{store.Head{Ref: "tags of production", Commit: commit, Released: true}, ""},
+		{store.Head{Ref: "refs/tags/v1", Commit: commit, Released: true}, "refs/tags/v1"},
+		{store.Head{Ref: "refs/heads/main", Commit: commit, Released: true}, ""}, // either could be it
+	} {
+		tt.saw.Event, tt.saw.At = 1, time.Now().UTC()
+		if err := a.store.SaveHead(t.Context(), "acme", "checkout", tt.saw); err != nil {
+			t.Fatal(err)
+		}
+		if was, err := (released{a.store}).Release(t.Context(), id); err != nil || was != (intake.Was{Ref: tt.want, Commit: commit, Message: "fares"}) {
+			t.Errorf("after %s: %+v, %v; want %q", tt.saw.Ref, was, err, tt.want)
+		}
 	}
 }
