@@ -346,7 +346,7 @@ func TestServersThatCannotBe(t *testing.T) {
 		"a name without secret": {{Name: "a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := api.New(api.Options{Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Tokens: tokens}); err == nil {
+			if _, err := api.New(api.Options{Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Events: i, Subscriptions: i, Tokens: tokens}); err == nil {
 				t.Error("it was made")
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/dispatch"
@@ -58,6 +59,9 @@ type Options struct {
 	Notifications Notifications
 	// Writebacks are what GitHub was told; without them nobody is told there.
 	Writebacks Writebacks
+	// Events are what happens, Subscriptions who is sent it.
+	Events        Happenings
+	Subscriptions Subscriptions
 	// Tokens are who may use the API; nobody else may.
 	Tokens []Token
 	// People knows who holds a token; without it everybody is who their token says.
@@ -80,6 +84,8 @@ type Server struct {
 	freezes       Freezes
 	notifications Notifications
 	writebacks    Writebacks
+	events        Happenings
+	subscriptions Subscriptions
 	keys          []key
 	people        People
 	policies      Policies
@@ -87,6 +93,8 @@ type Server struct {
 	info          Info
 	log           *slog.Logger
 	watches       *watches
+	// streams is how many follow what happens.
+	streams atomic.Int64
 	// closing ends streams, which would otherwise outlast any shutdown.
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -98,6 +106,9 @@ func New(o Options) (*Server, error) {
 	if o.Releases == nil || o.Records == nil || o.Traffic == nil || o.Logs == nil || o.Freezes == nil || o.Notifications == nil {
 		return nil, errors.New("api: releases, records, traffic, logs, freezes and notifications are all needed")
 	}
+	if o.Events == nil || o.Subscriptions == nil {
+		return nil, errors.New("api: events and subscriptions are needed too")
+	}
 	keys, err := newKeys(o.Tokens)
 	if err != nil {
 		return nil, err
@@ -107,7 +118,8 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		releases: o.Releases, records: o.Records, traffic: o.Traffic, logs: o.Logs, freezes: o.Freezes, notifications: o.Notifications,
-		writebacks: o.Writebacks, keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
+		writebacks: o.Writebacks, events: o.Events, subscriptions: o.Subscriptions,
+		keys: keys, people: o.People, policies: o.Policies, info: o.Info, log: o.Log, closing: make(chan struct{}),
 	}
 	s.artifacts = o.Artifacts
 	s.watches = newWatches(s.status)
@@ -145,6 +157,11 @@ func (s *Server) Handler() http.Handler {
 	v1.HandleFunc("POST /api/v1/writeback/retry", s.retryWriteback)
 	v1.HandleFunc("GET /api/v1/artifacts/{digest}/provenance", s.listStatements)
 	v1.HandleFunc("GET /api/v1/provenance/keys", s.listKeys)
+	v1.HandleFunc("GET /api/v1/events/stream", s.streamEvents)
+	v1.HandleFunc("GET /api/events", s.streamEvents)
+	v1.HandleFunc("GET /api/v1/subscriptions", s.listSubscriptions)
+	v1.HandleFunc("GET /api/v1/subscriptions/{subscription}/deliveries", s.listEventDeliveries)
+	v1.HandleFunc("POST /api/v1/subscriptions/{subscription}/deliveries/{delivery}/retry", s.retryEventDelivery)
 	v1.HandleFunc("GET /api/v1/traffic", s.showTraffic)
 	v1.HandleFunc("GET /api/v1/logs", s.showInstanceLogs)
 	v1.HandleFunc("/", s.unknownRoute)
@@ -152,6 +169,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /api/v1/whoami", s.whoAmI)
+	mux.HandleFunc("GET /api/v1/events/schema", s.showEventSchema)
 	mux.Handle("/", s.authenticated(v1))
 	return s.guarded(mux)
 }

@@ -45,7 +45,7 @@ func (s *Server) watchRelease(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	out := events{w: w, control: http.NewResponseController(w)}
+	out := eventStream{w: w, control: http.NewResponseController(w)}
 	// The connection may serve another request, which has its own time.
 	defer func() { _ = out.control.SetWriteDeadline(time.Time{}) }()
 	for seen := 0; ; {
@@ -72,14 +72,14 @@ func (s *Server) watchRelease(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// events writes Server-Sent Events.
-type events struct {
+// eventStream writes Server-Sent Events.
+type eventStream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	begun   bool
 }
 
-func (e *events) send(v view) error {
+func (e *eventStream) send(v view) error {
 	name, data := EventStatus, v.data
 	if v.err != nil {
 		name = EventProblem
@@ -94,14 +94,14 @@ func (e *events) send(v view) error {
 
 // comment keeps the connection alive, and finds out when the client is gone. Before the first event
 // the answer has not begun, for it may still be a problem.
-func (e *events) comment() error {
+func (e *eventStream) comment() error {
 	if !e.begun {
 		return nil
 	}
 	return e.write(": still here\n\n")
 }
 
-func (e *events) write(text string) error {
+func (e *eventStream) write(text string) error {
 	if !e.begun {
 		e.begun = true
 		e.w.Header().Set("Content-Type", "text/event-stream")
@@ -109,7 +109,7 @@ func (e *events) write(text string) error {
 		e.w.Header().Set("X-Accel-Buffering", "no")
 	}
 	_ = e.control.SetWriteDeadline(time.Now().Add(slowReader))
-	if _, err := e.w.Write([]byte(text)); err != nil {
+	if _, err := e.w.Write([]byte(text)); err != nil { //nolint:gosec // it is a stream of events by its type, and not a page
 		return err
 	}
 	return e.control.Flush()

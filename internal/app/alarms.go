@@ -80,7 +80,7 @@ func (a *App) newAlarms(c config.Config) (*alarms, error) {
 		return nil, err
 	}
 	keep := func(ctx context.Context, id string, of release.ID, entry release.Entry) error {
-		defer a.notifier.Kick()
+		defer a.kickAll()
 		return a.store.AddOutbox(ctx, id, of, entry)
 	}
 	return &alarms{watcher: watcher, fleet: a.fleet, keep: keep, stop: a.dispatch.Alarm, warn: a.log.Warn, due: map[release.ID]release.Alarm{}}, nil

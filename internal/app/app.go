@@ -21,6 +21,7 @@ import (
 	"github.com/skyisland/skyisland/internal/config"
 	"github.com/skyisland/skyisland/internal/desk"
 	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/events"
 	"github.com/skyisland/skyisland/internal/gateway/admin"
 	"github.com/skyisland/skyisland/internal/git"
 	"github.com/skyisland/skyisland/internal/github"
@@ -32,6 +33,7 @@ import (
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/internal/runtime"
 	"github.com/skyisland/skyisland/internal/store"
+	"github.com/skyisland/skyisland/internal/subscription"
 	"github.com/skyisland/skyisland/worker"
 )
 
@@ -74,6 +76,8 @@ type App struct {
 	desk         *desk.Desk
 	chats        chats
 	notifier     *router.Router
+	feed         *events.Feed
+	subscribers  *subscription.Subscribers
 	alarms       *alarms
 	// writer is nil unless GitHub is told.
 	writer   *github.Writer
@@ -146,6 +150,9 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	if a.notifier, err = a.newNotifier(o.Config, a.chats.channels); err != nil {
 		return err
 	}
+	if a.feed, a.subscribers, err = a.newEvents(o.Config); err != nil {
+		return err
+	}
 	if a.alarms, err = a.newAlarms(o.Config); err != nil {
 		return err
 	}
@@ -160,7 +167,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},
 		Watch:   &activities.Watch{Observers: observersOf(a.fleet)},
 		Policy:  a.policy(),
-		Record:  &activities.Record{Journal: journal{a.store, a.happened}},
+		Record:  &activities.Record{Journal: journal{a.store, a.kickAll}},
 	}, worker.Options{Deployment: o.Config.Temporal.Deployment, BuildID: o.Config.Temporal.BuildID})
 	return a.serveFrom(o, repositories)
 }
@@ -200,7 +207,8 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	a.api, err = api.New(api.Options{
 		Releases: audited{a.dispatch, desk.Audit{Releases: a.dispatch, Records: a.store}}, Records: records{a.store},
 		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
-		Writebacks: writebacks{a.store, a.happened}, Artifacts: shelf{a.attestations},
+		Writebacks: writebacks{a.store, a.kickAll}, Artifacts: shelf{a.attestations},
+		Events: a.feed, Subscriptions: subscriptions{a.store, a.subscribers.Subscribers, a.subscribers.Kick},
 		Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
 	})
 	return err
@@ -240,7 +248,7 @@ func (a *App) Run(ctx context.Context) error {
 	telling, told := context.WithCancel(context.WithoutCancel(ctx))
 	defer told()
 	notifying := make(chan struct{})
-	go func() { defer close(notifying); a.notifier.Run(telling) }()
+	go func() { defer close(notifying); a.tell(telling) }()
 	if a.alarms != nil {
 		group.Go(func() error { return a.alarms.run(running) })
 	}

@@ -82,7 +82,7 @@ func (a *App) newNotifier(c config.Config, channels map[string]notify.Channel) (
 			return address
 		},
 	}
-	options.Link = releaseLink(c)
+	options.Link = workflowLink(c.Temporal)
 	for _, rule := range c.Notify.Rules {
 		one := router.Rule{
 			To: rule.To, Tenants: rule.Tenants, Applications: rule.Applications, Environments: rule.Environments, Severity: notify.Severity(rule.Severity),

@@ -115,6 +115,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			i := installation()
 			prove(env.T().(testing.TB), i, env.WorkDir)
+			happenings(env.T().(testing.TB), i)
 			i.SetDecisions(id("shop", "production", 1), decided(env.T().(testing.TB))...)
 			i.OnInstruct(func(told apitest.Told) (workflows.Followed, error) {
 				if told.What == dispatch.Rollback {

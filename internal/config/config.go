@@ -62,6 +62,8 @@ type Config struct {
 	Feishu   Feishu   `yaml:"feishu"`
 	// Alarms are on what the gateways count.
 	Alarms []Alarm `yaml:"alarms"`
+	// Events are sent to whoever subscribes.
+	Events Events `yaml:"events"`
 }
 
 // Temporal says where the server is.

@@ -22,6 +22,7 @@ type Local struct {
 	Alarms    []Alarm  `yaml:"alarms"`
 	// GitHub is who we are there. Its secret is valid beside the one that is made, with which the git remote signs.
 	GitHub GitHub `yaml:"github"`
+	Events Events `yaml:"events"`
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
@@ -58,7 +59,7 @@ func ReadLocal(file string) (Local, error) {
 	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
-		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, GitHub: c.GitHub,
+		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, GitHub: c.GitHub, Events: c.Events,
 		GitLab: c.GitLab, Gitea: c.Gitea, Standard: c.Standard, Registry: c.Registry, Schedules: c.Schedules,
 	}, nil
 }
@@ -67,7 +68,6 @@ func ReadLocal(file string) (Local, error) {
 func (l Local) Apply(c *Config) {
 	c.Tokens = append(c.Tokens, l.Tokens...)
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
-	c.Alertmanager, c.CloudEvents = l.Alertmanager, l.CloudEvents
 	c.GitLab, c.Gitea, c.Standard, c.Registry, c.Schedules = l.GitLab, l.Gitea, l.Standard, l.Registry, l.Schedules
 	made := c.GitHub.Secret
 	switch c.GitHub = l.GitHub; {
@@ -77,4 +77,5 @@ func (l Local) Apply(c *Config) {
 		// The git remote beside it signs with the one that was made.
 		c.GitHub.Secret, c.GitHub.Secrets = "", []Secret{c.GitHub.Secret, made}
 	}
+	c.Alertmanager, c.CloudEvents, c.Events = l.Alertmanager, l.CloudEvents, l.Events
 }

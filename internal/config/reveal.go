@@ -23,6 +23,9 @@ func (c *Config) reveal(dir string) error {
 	}
 	places = append(places, c.GitHub.secrets()...)
 	places = append(places, c.chatSecrets()...)
+	subscribers, done := c.eventSecrets()
+	defer done()
+	places = append(places, subscribers...)
 	if server := c.Policy.Server; server != nil {
 		places = append(places, place{"policy.server.token", &server.Token})
 		if server.Signature != nil {

@@ -42,7 +42,13 @@ func saveOutbox(ctx context.Context, tx *sqlx.Tx, id string, of release.ID, entr
 		INSERT INTO outbox (seq, id, release, entry, at)
 		VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO NOTHING`
-	_, err = exec(ctx, tx, insert, seq, clean(id), clean(subject(of)), text, micros(entry.At))
+	added, err := exec(ctx, tx, insert, seq, clean(id), clean(subject(of)), text, micros(entry.At))
+	if err != nil || added > 0 {
+		return err
+	}
+	// It is there already. Its number is given back, so that the numbers have no holes: whoever follows by number takes
+	// one that is missing for an entry that was pruned.
+	_, err = exec(ctx, tx, `UPDATE counters SET value = value - 1 WHERE name = 'outbox'`)
 	return err
 }
 

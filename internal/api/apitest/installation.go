@@ -54,7 +54,12 @@ type Installation struct {
 	broken       error
 	asked        int
 	follow       chan string
-	instructed   func(Told) (workflows.Followed, error)
+	happened     happened
+	happenings   api.Happenings
+
+	subscriptions   []api.Subscription
+	eventDeliveries map[string][]api.EventDelivery
+	instructed      func(Told) (workflows.Followed, error)
 }
 
 // New is an installation without anything.
@@ -63,13 +68,19 @@ func New() *Installation {
 		statuses: map[release.ID]release.Status{}, entries: map[release.ID][]release.Entry{},
 		decisions: map[release.ID][]api.Decision{}, lanes: map[release.Lane]workflows.LaneState{},
 		instances: map[string]string{}, builds: map[string]string{}, follow: make(chan string),
+		happened: happened{changed: make(chan struct{})}, eventDeliveries: map[string][]api.EventDelivery{},
 	}
 }
 
 // Server is the API before the installation.
 func (i *Installation) Server(info api.Info) (*api.Server, error) {
+	var happenings api.Happenings = i
+	if i.happenings != nil {
+		happenings = i.happenings
+	}
 	return api.New(api.Options{
 		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Info: info, People: i.people, Policies: i.policies, Artifacts: i.artifacts,
+		Events: happenings, Subscriptions: i,
 		Tokens: []api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},
@@ -85,6 +96,9 @@ func (i *Installation) KnowPolicies(policies api.Policies) { i.policies = polici
 
 // KnowArtifacts gives the installation statements of what was built, before it is served.
 func (i *Installation) KnowArtifacts(artifacts api.Artifacts) { i.artifacts = artifacts }
+
+// KnowHappenings has what happens come from elsewhere, before it is served.
+func (i *Installation) KnowHappenings(happenings api.Happenings) { i.happenings = happenings }
 
 // Start serves the installation until the test ends, and returns its address.
 func (i *Installation) Start(t testing.TB, info api.Info) string {

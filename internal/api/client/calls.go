@@ -107,6 +107,22 @@ func (c *Client) RetryWriteback(ctx context.Context, release string) error {
 	return c.call(ctx, http.MethodPost, v1+"/writeback/retry", nil, api.WritebackRetry{Release: release}, nil)
 }
 
+// Subscriptions are who is sent events.
+func (c *Client) Subscriptions(ctx context.Context) (api.SubscriptionList, error) {
+	return ask[api.SubscriptionList](ctx, c, http.MethodGet, v1+"/subscriptions", nil, nil)
+}
+
+// EventDeliveries are the newest deliveries to a subscriber; only those of a state unless it is empty.
+func (c *Client) EventDeliveries(ctx context.Context, subscription, state string, limit int) (api.EventDeliveryList, error) {
+	values := set(url.Values{"limit": {strconv.Itoa(limit)}}, "state", state)
+	return ask[api.EventDeliveryList](ctx, c, http.MethodGet, v1+"/subscriptions/"+url.PathEscape(subscription)+"/deliveries", values, nil)
+}
+
+// RetryEvent sends an event again that was given up.
+func (c *Client) RetryEvent(ctx context.Context, subscription, id string) error {
+	return c.call(ctx, http.MethodPost, v1+"/subscriptions/"+url.PathEscape(subscription)+"/deliveries/"+url.PathEscape(id)+"/retry", nil, nil, nil)
+}
+
 // Releases are those that match, the newest first.
 func (c *Client) Releases(ctx context.Context, filter api.ReleaseFilter) (api.ReleasePage, error) {
 	values := set(url.Values{}, "tenant", filter.Tenant, "application", filter.Application, "environment", filter.Environment,

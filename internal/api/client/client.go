@@ -80,6 +80,11 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // open sends a request and returns an answer of 2xx, whose body is the caller's to close.
 func (c *Client) open(ctx context.Context, method, path string, values url.Values, body any) (*http.Response, error) {
+	return c.openWith(ctx, method, path, values, body, nil)
+}
+
+// openWith is open with headers of its own.
+func (c *Client) openWith(ctx context.Context, method, path string, values url.Values, body any, header http.Header) (*http.Response, error) {
 	var sent io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -94,6 +99,9 @@ func (c *Client) open(ctx context.Context, method, path string, values url.Value
 	req, err := http.NewRequestWithContext(ctx, method, address.String(), sent)
 	if err != nil {
 		return nil, fmt.Errorf("write the request: %w", err)
+	}
+	for name, texts := range header {
+		req.Header[name] = texts
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

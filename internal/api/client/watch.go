@@ -1,13 +1,10 @@
 package client
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"math/rand/v2"
 	"net/http"
@@ -18,11 +15,6 @@ import (
 )
 
 const (
-	// silence is how long a stream may be silent before it is taken for dead; the server says something
-	// every 10 s.
-	silence = 30 * time.Second
-	// eventLimit bounds one event, in bytes.
-	eventLimit = 8 << 20
 	// backoffFirst and backoffMost are the waits between attempts to connect again.
 	backoffFirst = 250 * time.Millisecond
 	backoffMost  = 10 * time.Second
@@ -97,50 +89,12 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// follow reads one stream to its end, or until take wants no more. It returns why the stream ended.
+// follow reads one watch to its end, or until take wants no more. It returns why it ended.
 func (c *Client) follow(ctx context.Context, id release.ID, take func(release.Status) bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	res, err := c.open(ctx, http.MethodGet, releasePath(id)+"/watch", nil, nil)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	// A connection that died without a word would be waited for forever.
-	alive := time.AfterFunc(silence, cancel)
-	defer alive.Stop()
-	lines := bufio.NewScanner(res.Body)
-	lines.Buffer(make([]byte, 64<<10), eventLimit)
-	var name string
-	var data []byte
-	for lines.Scan() {
-		alive.Reset(silence)
-		field, value, _ := bytes.Cut(lines.Bytes(), []byte(":"))
-		value = bytes.TrimPrefix(value, []byte(" "))
-		switch {
-		case len(lines.Bytes()) == 0:
-			status, err := event(name, data)
-			if err != nil {
-				return err
-			}
-			if status != nil && !take(*status) {
-				return nil
-			}
-			name, data = "", nil
-		case string(field) == "event":
-			name = string(value)
-		case string(field) == "data":
-			data = append(data, value...)
-		}
-	}
-	err = lines.Err()
-	if errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("read the watch of release %s: %w", id, err)
-	}
-	if err == nil {
-		err = io.ErrUnexpectedEOF
-	}
-	return &UnreachableError{Server: c.base.String(), Err: err}
+	return c.listen(ctx, releasePath(id)+"/watch", nil, "", func(m message) (bool, error) {
+		status, err := event(m.event, m.data)
+		return err == nil && (status == nil || take(*status)), err
+	})
 }
 
 // event reads one event; one of a kind that is not known here is nothing.

@@ -1,0 +1,9 @@
+package events
+
+import _ "embed"
+
+//go:embed schema.json
+var schema []byte
+
+// Schema is the JSON Schema of [Data].
+func Schema() []byte { return append([]byte(nil), schema...) }
