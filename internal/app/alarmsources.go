@@ -20,20 +20,19 @@ const (
 
 // hearAlarms makes the webhooks of alarms that have a token.
 func (a *App) hearAlarms(c config.Config, box intake.Inbox) error {
-	a.alarmSources = map[string]*intake.AlarmSource{}
-	if token := c.Alertmanager.Token.Reveal(); token != "" {
-		source, err := intake.NewAlertmanager(token, box, a.router, a.log)
+	if tokens := c.Alertmanager.Reveal(); len(tokens) > 0 {
+		source, err := intake.NewAlertmanager(tokens, box, a.router, a.log)
 		if err != nil {
 			return err
 		}
-		a.alarmSources[alertmanagerPath] = source
+		a.sources[alertmanagerPath] = source
 	}
-	if token := c.CloudEvents.Token.Reveal(); token != "" {
-		source, err := intake.NewCloudEvents(token, box, a.router, a.log)
+	if tokens := c.CloudEvents.Reveal(); len(tokens) > 0 {
+		source, err := intake.NewCloudEvents(tokens, box, a.router, a.log)
 		if err != nil {
 			return err
 		}
-		a.alarmSources[cloudEventsPath] = source
+		a.sources[cloudEventsPath] = source
 	}
 	return nil
 }

@@ -62,12 +62,13 @@ type App struct {
 	fleet   *admin.Fleet
 	runtime *runtime.Runtime
 	router  *intake.Router
-	github  *intake.GitHub
+	// sources are the webhooks of events, by their path; schedules and asking are sources that are no webhooks.
+	sources   map[string]http.Handler
+	schedules *intake.Schedules
+	asking    *intake.Asking
 	// promotions and backfill make events of what nobody tells: releases that complete, and pushes that were lost.
-	promotions *intake.Promotions
-	backfill   *intake.Backfill
-	// alarmSources are webhooks that stop releases, by their path.
-	alarmSources map[string]*intake.AlarmSource
+	promotions   *intake.Promotions
+	backfill     *intake.Backfill
 	people       *identity.Directory
 	rules        *policy.Engine
 	attestations *attestations
@@ -177,25 +178,23 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	parts := intake.Parts{
 		Inbox: box, Applications: applications{Store: a.store, adopt: o.Adopt}, Manifests: manifests{repositories}, Submitter: a.dispatch,
 		Releases: underWay{a.dispatch, a.store}, Repositories: now(repositories), Heads: heads{a.store}, Serving: a.store, People: a.people, Log: a.log,
+		Released: released{a.store}, Instructor: instructor{desk.Audit{Releases: a.dispatch, Records: a.store}},
+	}
+	if a.writer != nil {
+		parts.Protections = a
 	}
 	a.router = intake.NewRouter(parts)
 	a.promotions = intake.NewPromotions(story{a.store}, box, a.router, a.log)
 	a.backfill = intake.NewBackfill(parts, a.router, nil)
-	if err := a.hearAlarms(o.Config, box); err != nil {
+	if err := a.takeSources(o.Config, box); err != nil {
 		return err
-	}
-	if secret := o.Config.GitHub.Secret.Reveal(); secret != "" {
-		var err error
-		if a.github, err = intake.NewGitHub(secret, box, a.router, a.log); err != nil {
-			return err
-		}
 	}
 	tokens := make([]api.Token, len(o.Config.Tokens))
 	for i, token := range o.Config.Tokens {
 		tokens[i] = api.Token{Name: token.Name, Groups: token.Groups, Token: token.Token.Reveal(), Scopes: token.Scopes, Tenants: token.Tenants}
 	}
 	info := api.Info{Version: o.Version, TemporalUI: o.Config.Temporal.UI, GitRemote: o.GitRemote}
-	if a.github != nil {
+	if a.sources[githubPath] != nil {
 		info.Webhook = o.Config.PublicURL + githubPath
 	}
 	for _, unit := range o.Config.Units {
@@ -216,19 +215,13 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	return err
 }
 
-// githubPath and slackPath are where GitHub and Slack deliver.
-const (
-	githubPath = "/webhooks/github"
-	slackPath  = "/webhooks/slack"
-)
+// slackPath is where Slack delivers.
+const slackPath = "/webhooks/slack"
 
 // Handler is everything that others call: the API, the webhooks and the approval page.
 func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
-	if a.github != nil {
-		mux.Handle("POST "+githubPath, a.github)
-	}
-	for path, source := range a.alarmSources {
+	for path, source := range a.sources {
 		mux.Handle("POST "+path, source)
 	}
 	if a.chats.slack != nil {
@@ -247,6 +240,7 @@ func (a *App) Run(ctx context.Context) error {
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.runtime.Run(running) })
 	group.Go(func() error { return a.router.Run(running) })
+	group.Go(func() error { return a.schedules.Run(running) })
 	group.Go(func() error { return a.promotions.Run(running) })
 	group.Go(func() error { return a.backfill.Run(running) })
 	group.Go(func() error { return a.reconcile(running) })

@@ -94,7 +94,7 @@ type onceWorld struct {
 
 	store    *store.Store
 	router   *intake.Router
-	github   *intake.GitHub
+	github   *intake.Webhook
 	backfill *intake.Backfill
 	lanes    *onceLanes
 	clock    time.Time
@@ -153,7 +153,7 @@ func (w *onceWorld) start() {
 	w.router = intake.NewRouter(parts)
 	w.backfill = intake.NewBackfill(parts, w.router, nil)
 	w.backfill.SetClock(func() time.Time { return w.clock })
-	if w.github, err = intake.NewGitHub(hookSecret, parts.Inbox, w.router, log); err != nil {
+	if w.github, err = intake.NewGitHub([]string{hookSecret}, parts.Inbox, w.router, log); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -36,6 +36,13 @@ type Config struct {
 	GatewayToken Secret `yaml:"gateway-token"`
 	// GitHub is the webhook source of this name.
 	GitHub GitHub `yaml:"github"`
+	// GitLab, Gitea (and Forgejo), Standard (Standard Webhooks) and Registry (images) are others; nil turns one off.
+	GitLab   *Source   `yaml:"gitlab"`
+	Gitea    *Source   `yaml:"gitea"`
+	Standard *Source   `yaml:"standard"`
+	Registry *Registry `yaml:"registry"`
+	// Schedules release branches at fixed times.
+	Schedules []Schedule `yaml:"schedules"`
 	// Alertmanager and CloudEvents are webhooks that stop releases.
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
@@ -84,8 +91,10 @@ type Unit struct {
 
 // AlarmSource is a webhook of alarms.
 type AlarmSource struct {
-	// Token is the bearer token that its senders show; empty turns the source off.
-	Token Secret `yaml:"token"`
+	// Token is the bearer token that its senders show; empty turns the source off. Tokens are two in its place while one
+	// replaces the other, the new one first.
+	Token  Secret   `yaml:"token"`
+	Tokens []Secret `yaml:"tokens"`
 }
 
 // Token is one key to the API.
@@ -298,11 +307,7 @@ const shortestToken = 16
 
 func (c Config) checkTokens() error {
 	var faults []error
-	for name, token := range map[string]Secret{"alertmanager.token": c.Alertmanager.Token, "cloudevents.token": c.CloudEvents.Token} {
-		if token != "" && len(token) < shortestToken {
-			faults = append(faults, fmt.Errorf("%s: is shorter than %d characters", name, shortestToken))
-		}
-	}
+	faults = append(faults, c.checkSources())
 	for i, token := range c.Tokens {
 		if token.Name == "" {
 			faults = append(faults, fmt.Errorf("tokens[%d].name: is missing", i))

@@ -9,8 +9,10 @@ import (
 
 // GitHub is a webhook source, and where releases are told. With a token or an App they are.
 type GitHub struct {
-	// Secret signs deliveries; empty turns the source off.
-	Secret Secret `yaml:"secret"`
+	// Secret signs deliveries; empty turns the source off. Secrets are two in its place while one replaces the other,
+	// the new one first.
+	Secret  Secret   `yaml:"secret"`
+	Secrets []Secret `yaml:"secrets"`
 	// API is the base address of the REST API; empty is github.com's. Host is the one in addresses of repositories, where it
 	// cannot be told from API's.
 	API  string `yaml:"api"`
@@ -29,8 +31,9 @@ type GitHubApp struct {
 // WritesBack says whether GitHub is told of releases.
 func (g GitHub) WritesBack() bool { return g.Token != "" || g.App != GitHubApp{} }
 
+// secrets are those by which we are somebody there; those of its deliveries are the source's.
 func (g *GitHub) secrets() []place {
-	return []place{{"github.secret", &g.Secret}, {"github.token", &g.Token}, {"github.app.key", &g.App.Key}}
+	return []place{{"github.token", &g.Token}, {"github.app.key", &g.App.Key}}
 }
 
 // check names what is wrong with who we are at GitHub.

@@ -20,14 +20,19 @@ type Local struct {
 	DingTalk  DingTalk `yaml:"dingtalk"`
 	Feishu    Feishu   `yaml:"feishu"`
 	Alarms    []Alarm  `yaml:"alarms"`
-	// GitHub is who we are there; its secret replaces the one that is made.
+	// GitHub is who we are there. Its secret is valid beside the one that is made, with which the git remote signs.
 	GitHub GitHub `yaml:"github"`
 	Events Events `yaml:"events"`
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
 
-	Retention Retention `yaml:"retention"`
+	Retention Retention  `yaml:"retention"`
+	GitLab    *Source    `yaml:"gitlab"`
+	Gitea     *Source    `yaml:"gitea"`
+	Standard  *Source    `yaml:"standard"`
+	Registry  *Registry  `yaml:"registry"`
+	Schedules []Schedule `yaml:"schedules"`
 }
 
 // ReadLocal reads such a file. Its error names every fault with its path.
@@ -50,9 +55,13 @@ func ReadLocal(file string) (Local, error) {
 	if err := errors.Join(c.reveal(dir), c.checkTokens(), c.GitHub.check(), c.Retention.check()); err != nil {
 		return Local{}, fmt.Errorf("%s: %w", file, err)
 	}
+	if len(c.GitHub.Secrets) > 0 {
+		return Local{}, fmt.Errorf("%s: github.secrets: on one machine the git remote has one of the two: write github.secret", file)
+	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
 		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, GitHub: c.GitHub, Events: c.Events, Retention: c.Retention,
+		GitLab: c.GitLab, Gitea: c.Gitea, Standard: c.Standard, Registry: c.Registry, Schedules: c.Schedules,
 	}, nil
 }
 
@@ -60,9 +69,14 @@ func ReadLocal(file string) (Local, error) {
 func (l Local) Apply(c *Config) {
 	c.Tokens = append(c.Tokens, l.Tokens...)
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
+	c.GitLab, c.Gitea, c.Standard, c.Registry, c.Schedules = l.GitLab, l.Gitea, l.Standard, l.Registry, l.Schedules
 	made := c.GitHub.Secret
-	if c.GitHub = l.GitHub; c.GitHub.Secret == "" {
+	switch c.GitHub = l.GitHub; {
+	case c.GitHub.Secret == "" && len(c.GitHub.Secrets) == 0:
 		c.GitHub.Secret = made
+	case c.GitHub.Secret != "" && made != "":
+		// The git remote beside it signs with the one that was made.
+		c.GitHub.Secret, c.GitHub.Secrets = "", []Secret{c.GitHub.Secret, made}
 	}
 	c.Alertmanager, c.CloudEvents, c.Events, c.Retention = l.Alertmanager, l.CloudEvents, l.Events, l.Retention
 }

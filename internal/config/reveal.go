@@ -16,8 +16,8 @@ const secretLimit = 64 << 10
 func (c *Config) reveal(dir string) error {
 	places := []place{
 		{"store", &c.Store}, {"gateway-token", &c.GatewayToken}, {"page.secret", &c.Page.Secret},
-		{"alertmanager.token", &c.Alertmanager.Token}, {"cloudevents.token", &c.CloudEvents.Token},
 	}
+	places = append(places, c.sourceSecrets()...)
 	for i := range c.Tokens {
 		places = append(places, place{fmt.Sprintf("tokens[%d].token", i), &c.Tokens[i].Token})
 	}

@@ -19,6 +19,9 @@ import (
 // The sources of identities, as an actor names them.
 const (
 	SourceGitHub   = "github"
+	SourceGitLab   = "gitlab"
+	SourceGitea    = "gitea"
+	SourceStandard = "standard"
 	SourceGit      = "git"
 	SourceSlack    = "slack"
 	SourceDingTalk = "dingtalk"
@@ -31,6 +34,9 @@ const (
 // The keys of a person in the file under which accounts stand.
 const (
 	keyGitHub   = "github"
+	keyGitLab   = "gitlab"
+	keyGitea    = "gitea"
+	keyStandard = "standard"
 	keyEmail    = "email"
 	keySlack    = "slack"
 	keyDingTalk = "dingtalk"
@@ -40,7 +46,7 @@ const (
 // keyOf is the key for the accounts of a source; false for a source whose accounts cannot stand in the file.
 func keyOf(source string) (string, bool) {
 	key, ok := map[string]string{
-		SourceGitHub: keyGitHub, SourceGit: keyEmail, SourceSlack: keySlack, SourceDingTalk: keyDingTalk,
+		SourceGitHub: keyGitHub, SourceGitLab: keyGitLab, SourceGitea: keyGitea, SourceStandard: keyStandard, SourceGit: keyEmail, SourceSlack: keySlack, SourceDingTalk: keyDingTalk,
 		SourceAPI: keyAPI, SourcePage: keyAPI,
 	}[source]
 	return key, ok
@@ -51,8 +57,10 @@ func isChat(source string) bool {
 	return source == SourceSlack || source == SourceDingTalk || source == SourceFeishu
 }
 
-// isProgram says whether the source is no person's: alarms, and the installation itself.
-func isProgram(source string) bool { return source == "alarm" || source == "system" }
+// isProgram says whether the source is no person's: alarms, schedules, and the installation itself.
+func isProgram(source string) bool {
+	return source == "alarm" || source == "cron" || source == "system"
+}
 
 // Options are what a directory is made of.
 type Options struct {

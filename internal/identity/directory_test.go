@@ -38,6 +38,7 @@ func write(t *testing.T, file, text string) {
 func TestPerson(t *testing.T) {
 	all := []string{"developers", "engineering", "leads", "release-managers"}
 	accepting := "unknown: accept\n" + good
+	const forges = "people: [{name: mona, gitlab: mona, gitea: [mona.l], standard: Mona Lisa}]\n"
 	for _, tt := range []struct {
 		name, text, source, id string
 		person                 string
@@ -53,6 +54,12 @@ func TestPerson(t *testing.T) {
 		{"the page knows people by their tokens", good, "page", "olga", "olga", append([]string{"console"}, all...), nil},
 		{"the login of one is not the token of the other", good, "api", "Olga-I", "", nil, []string{`the token named "Olga-I"`}},
 		{"a program with a name", good, "github", "renovate[bot]", "build-server", nil, nil},
+		{"a GitLab login, whatever the case", forges, "gitlab", "Mona", "mona", nil, nil},
+		{"a Gitea login", forges, "gitea", "mona.l", "mona", nil, nil},
+		{"who a standard webhook names", forges, "standard", "Mona Lisa", "mona", nil, nil},
+		{"a login of one forge is none of another", forges, "gitea", "mona", "", nil, []string{`the Gitea account "mona"`, `"gitea: [mona]"`}},
+		{"who a standard webhook names, whom nobody knows", forges, "standard", "eve", "", nil, []string{`the requester "eve"`, `"standard: [eve]"`}},
+		{"a schedule is who it says", good, "cron", "nightly", "", nil, nil},
 		{"an alarm is who it says", good, "alarm", "p99", "", nil, nil},
 		{
 			"an unknown GitHub account is told how to get mapped", good, "github", "mona", "", nil,
@@ -66,7 +73,7 @@ func TestPerson(t *testing.T) {
 		{"an unknown token is accepted with its groups", strings.ReplaceAll(accepting, "    api: [olga]\n", ""), "api", "olga", "", []string{"console"}, nil},
 		{"an unknown member of a chat is never accepted", accepting, "slack", "U999", "", nil, []string{`add "slack: [U999]"`}},
 		{"a chat that has no place in the file is refused", accepting, "feishu", "ou_1", "", nil, []string{"cannot be", "Slack or DingTalk"}},
-		{"a source that nobody has heard of is refused", good, "gitlab", "x", "", nil, []string{`the gitlab account "x"`}},
+		{"a source that nobody has heard of is refused", good, "bitbucket", "x", "", nil, []string{`the bitbucket account "x"`}},
 		{"nobody without a name", good, "github", "", "", nil, []string{`""`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

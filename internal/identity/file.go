@@ -34,9 +34,12 @@ type Person struct {
 	// Name is what rules and messages call them.
 	Name   string   `json:"name"`
 	Groups []string `json:"groups"`
-	// GitHub are logins, Email the addresses they write commits under, Slack member IDs, DingTalk staff or union
+	// GitHub, GitLab and Gitea (and Forgejo) are logins, Standard what senders of Standard Webhooks call them, Email the addresses they write commits under, Slack member IDs, DingTalk staff or union
 	// IDs, and API the names of tokens.
 	GitHub   []string `json:"github"`
+	GitLab   []string `json:"gitlab"`
+	Gitea    []string `json:"gitea"`
+	Standard []string `json:"standard"`
 	Email    []string `json:"email"`
 	Slack    []string `json:"slack"`
 	DingTalk []string `json:"dingtalk"`
@@ -50,12 +53,20 @@ type Group struct {
 }
 
 // keys are the keys of accounts, in the order people learn them.
-func keys() []string { return []string{keyGitHub, keyEmail, keySlack, keyDingTalk, keyAPI} }
+func keys() []string {
+	return []string{keyGitHub, keyGitLab, keyGitea, keyStandard, keyEmail, keySlack, keyDingTalk, keyAPI}
+}
 
 func (p Person) accounts(key string) []string {
 	switch key {
 	case keyGitHub:
 		return p.GitHub
+	case keyGitLab:
+		return p.GitLab
+	case keyGitea:
+		return p.Gitea
+	case keyStandard:
+		return p.Standard
 	case keyEmail:
 		return p.Email
 	case keySlack:
@@ -243,7 +254,7 @@ func accountFault(key, id string) (message, fix string) {
 		return "the account has no name", "write it, or remove it"
 	case id != strings.TrimSpace(id) || strings.ContainsFunc(id, unicode.IsControl) || len(id) > maxText:
 		return fmt.Sprintf("%.60q is not an account", id), fmt.Sprintf("write at most %d bytes, without blanks around them", maxText)
-	case key == keyGitHub && strings.HasPrefix(id, "@"):
+	case (key == keyGitHub || key == keyGitLab || key == keyGitea) && strings.HasPrefix(id, "@"):
 		return fmt.Sprintf("%q is not a login", id), "write it without the @"
 	case key == keyEmail && (strings.Count(id, "@") != 1 || strings.ContainsAny(id, "<> ")):
 		return fmt.Sprintf("%q is not an address", id), "write it as in olga@example.com, without a name"

@@ -8,9 +8,10 @@ import (
 // account is one account at one source, by the key of the file.
 type account struct{ key, id string }
 
-// fold is an account as it is compared: GitHub and mail take no notice of case.
+// fold is an account as it is compared: forges and mail take no notice of case.
 func fold(key, id string) string {
-	if key == keyGitHub || key == keyEmail {
+	switch key {
+	case keyGitHub, keyGitLab, keyGitea, keyEmail:
 		return strings.ToLower(id)
 	}
 	return id

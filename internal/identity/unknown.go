@@ -57,7 +57,7 @@ func (e *UnknownError) entry() string {
 // whatIs is what an account of a source is called.
 func whatIs(source string) string {
 	if words, ok := map[string]string{
-		SourceGitHub: "the GitHub account", SourceGit: "the git author", SourceSlack: "the Slack member", SourceDingTalk: "the DingTalk user",
+		SourceGitHub: "the GitHub account", SourceGitLab: "the GitLab account", SourceGitea: "the Gitea account", SourceStandard: "the requester", SourceGit: "the git author", SourceSlack: "the Slack member", SourceDingTalk: "the DingTalk user",
 		SourceFeishu: "the Feishu user", SourceAPI: "the token named", SourcePage: "the token named",
 	}[source]; ok {
 		return words

@@ -61,11 +61,11 @@ func ramping(edit ...func(*release.Status)) release.Status {
 }
 
 // alarmFixture is a webhook of Alertmanager before a router that works on nothing by itself.
-func alarmFixture(t *testing.T, releases *alarmed, read func(string, Inbox, *Router, *slog.Logger) (*AlarmSource, error)) (*fixture, *AlarmSource) {
+func alarmFixture(t *testing.T, releases *alarmed, read func([]string, Inbox, *Router, *slog.Logger) (*AlarmSource, error)) (*fixture, *AlarmSource) {
 	t.Helper()
 	f := newFixture(t)
 	f.releases = releases
-	source, err := read(alarmToken, f.inbox, f.Router, slog.New(slog.DiscardHandler))
+	source, err := read([]string{alarmToken}, f.inbox, f.Router, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,6 +215,7 @@ func TestWhatIsNoAlarmIsRefused(t *testing.T) {
 		"a wrong token":    {good, func(r *http.Request) { r.Header.Set("Authorization", "Bearer s3cre") }, 401, "bearer token"},
 		"a bare token":     {good, func(r *http.Request) { r.Header.Set("Authorization", alarmToken) }, 401, "bearer token"},
 		"nothing":          {"", nil, 400, "no notification"},
+		"no UTF-8":         {strings.Replace(good, "5xx", "\xff", 1), nil, 400, "not UTF-8"},
 		"no JSON":          {"{", nil, 400, "no notification"},
 		"a wrong type":     {`{"version":4}`, nil, 400, "no notification"},
 		"another version":  {strings.Replace(good, `"version":"4"`, `"version":"5"`, 1), nil, 400, `version "5"`},
@@ -238,7 +239,7 @@ func TestWhatIsNoAlarmIsRefused(t *testing.T) {
 	if w := send(source, good); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), errAway.Error()) {
 		t.Errorf("without a store it is answered %d %s, want 503 and no inner word", w.Code, w.Body)
 	}
-	if _, err := NewAlertmanager(" ", f.inbox, f.Router, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "alertmanager.token") {
+	if _, err := NewAlertmanager([]string{" "}, f.inbox, f.Router, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "alertmanager.token") {
 		t.Errorf("a blank token: %v", err)
 	}
 }

@@ -1,21 +1,17 @@
 package intake
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
-
-	cloudevents "github.com/cloudevents/sdk-go/v2"
+	"unicode/utf8"
 )
 
 // The bounds of a delivery of alarms.
@@ -35,7 +31,7 @@ const (
 // AlarmSource is a webhook that stops releases. Its senders sign nothing, so they show a bearer token.
 type AlarmSource struct {
 	source string
-	token  [sha256.Size]byte
+	tokens tokens
 	read   func(*http.Request, []byte) ([]alarmDelivery, error)
 	inbox  Inbox
 	router *Router
@@ -57,29 +53,30 @@ type AlarmAnswer struct {
 	Message    string `json:"message,omitempty"`
 }
 
-// NewAlertmanager takes notifications of Prometheus' Alertmanager, version 4. The token must not be blank.
-func NewAlertmanager(token string, inbox Inbox, router *Router, log *slog.Logger) (*AlarmSource, error) {
-	return newAlarmSource(SourceAlertmanager, token, readAlertmanager, inbox, router, log)
+// NewAlertmanager takes notifications of Prometheus' Alertmanager, version 4. It has one
+// bearer token or two, the newest first, none of them blank.
+func NewAlertmanager(bearer []string, inbox Inbox, router *Router, log *slog.Logger) (*AlarmSource, error) {
+	return newAlarmSource(SourceAlertmanager, bearer, readAlertmanager, inbox, router, log)
 }
 
-// NewCloudEvents takes CloudEvents 1.0 over HTTP whose data is an alarm. The token must not be blank.
-func NewCloudEvents(token string, inbox Inbox, router *Router, log *slog.Logger) (*AlarmSource, error) {
-	return newAlarmSource(SourceCloudEvents, token, readCloudEvent, inbox, router, log)
+// NewCloudEvents takes CloudEvents 1.0 over HTTP whose data is an alarm. Its tokens are
+// as those of [NewAlertmanager].
+func NewCloudEvents(bearer []string, inbox Inbox, router *Router, log *slog.Logger) (*AlarmSource, error) {
+	return newAlarmSource(SourceCloudEvents, bearer, readCloudEvent, inbox, router, log)
 }
 
-func newAlarmSource(source, token string, read func(*http.Request, []byte) ([]alarmDelivery, error), inbox Inbox, router *Router, log *slog.Logger) (*AlarmSource, error) {
-	if strings.TrimSpace(token) == "" {
-		return nil, fmt.Errorf("the alarms of %s have no token: set %s.token, or turn the source off", source, source)
+func newAlarmSource(source string, bearer []string, read func(*http.Request, []byte) ([]alarmDelivery, error), inbox Inbox, router *Router, log *slog.Logger) (*AlarmSource, error) {
+	secrets, err := checked(source, "token", bearer)
+	if err != nil {
+		return nil, err
 	}
-	return &AlarmSource{source: source, token: sha256.Sum256([]byte(token)), read: read, inbox: inbox, router: router, log: log}, nil
+	return &AlarmSource{source: source, tokens: newTokens(secrets), read: read, inbox: inbox, router: router, log: log}, nil
 }
 
 // ServeHTTP takes alarms: verify, store each once, answer. 2xx is stored, 4xx can never be accepted, 5xx can be sent again.
 func (s *AlarmSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	sum := sha256.Sum256([]byte(given))
-	// Hashes have one length, so that the time tells nothing of the token's.
-	if subtle.ConstantTimeCompare(sum[:], s.token[:]) != 1 || !ok {
+	secret := s.tokens.bearer(r.Header)
+	if secret == 0 {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		reply(w, http.StatusUnauthorized, AlarmAnswer{Message: "the bearer token is missing or wrong"})
 		return
@@ -87,6 +84,10 @@ func (s *AlarmSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, fault := readBody(w, r, alarmBodyLimit, bodyPatience)
 	if fault != nil {
 		reply(w, fault.status, AlarmAnswer{Message: fault.message})
+		return
+	}
+	if !utf8.Valid(body) {
+		reply(w, http.StatusBadRequest, AlarmAnswer{Message: "the body is not UTF-8, as JSON is"})
 		return
 	}
 	deliveries, err := s.read(r, body)
@@ -104,6 +105,7 @@ func (s *AlarmSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusServiceUnavailable, AlarmAnswer{Message: "alarms cannot be stored at the moment: send them again"})
 		return
 	}
+	s.log.InfoContext(r.Context(), "alarms stored", "source", s.source, "new", answer.Stored, "duplicates", answer.Duplicates, "secret", secret)
 	reply(w, http.StatusAccepted, answer)
 }
 
@@ -210,14 +212,9 @@ func readAlertmanager(_ *http.Request, body []byte) ([]alarmDelivery, error) {
 // readCloudEvent reads one event in the binary or the structured mode. Its data is an alarm: name, summary, labels, and
 // status, which is firing unless it is resolved. It is known again by its source and ID, as CloudEvents say.
 func readCloudEvent(r *http.Request, body []byte) ([]alarmDelivery, error) {
-	again := r.Clone(r.Context())
-	again.Body = io.NopCloser(bytes.NewReader(body))
-	event, err := cloudevents.NewEventFromHTTPRequest(again)
-	if err == nil {
-		err = event.Validate()
-	}
+	event, err := cloudEventOf(r.Header, body)
 	if err != nil {
-		return nil, fmt.Errorf("this is no CloudEvent 1.0: %w", err)
+		return nil, err
 	}
 	var data struct {
 		Name    string            `json:"name"`

@@ -59,6 +59,8 @@ const (
 	Superseded OutcomeKind = "superseded"
 	// Stopped is of an alarm that stopped a release.
 	Stopped OutcomeKind = "stopped"
+	// Told is of an event that was passed on to who waits for it.
+	Told OutcomeKind = "told"
 )
 
 // Inbox keeps events.

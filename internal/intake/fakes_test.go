@@ -425,3 +425,6 @@ func (f *fixture) pending(t *testing.T, id int64) {
 func pushBody(repository, ref, before, after string) string {
 	return fmt.Sprintf(`{"ref":%q,"before":%q,"after":%q,"repository":{"full_name":%q}}`, ref, before, after, repository)
 }
+
+// discard is a log that nobody reads.
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

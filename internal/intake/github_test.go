@@ -38,9 +38,9 @@ func signed(secret, body string) string {
 	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-func newSource(t testing.TB, f *fixture) *GitHub {
+func newSource(t testing.TB, f *fixture) *Webhook {
 	t.Helper()
-	source, err := NewGitHub(secret, f.inbox, f.Router, slog.New(slog.DiscardHandler))
+	source, err := NewGitHub([]string{secret}, f.inbox, f.Router, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func (d *delivery) to(t testing.TB, h http.Handler) (int, Answer) {
 func TestASourceNeedsASecret(t *testing.T) {
 	f := newFixture(t)
 	for _, secret := range []string{"", " \n"} {
-		if _, err := NewGitHub(secret, f.inbox, f.Router, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "github.secret") {
+		if _, err := NewGitHub([]string{secret}, f.inbox, f.Router, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "github.secret") {
 			t.Errorf("with the secret %q: %v, want an error that names the setting", secret, err)
 		}
 	}
@@ -224,7 +224,7 @@ func TestADeliveryThatComesTwiceIsStoredOnce(t *testing.T) {
 func TestAStoreThatIsAwayMeansLater(t *testing.T) {
 	f := newFixture(t)
 	var logged bytes.Buffer
-	source, err := NewGitHub(secret, f.inbox, f.Router, slog.New(slog.NewTextHandler(&logged, nil)))
+	source, err := NewGitHub([]string{secret}, f.inbox, f.Router, slog.New(slog.NewTextHandler(&logged, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func FuzzWebhook(f *testing.F) {
 		}
 		inbox := newInbox()
 		router := NewRouter(Parts{Inbox: inbox, Applications: &registry{}, Submitter: newLanes(), Log: slog.New(slog.DiscardHandler)})
-		source, err := NewGitHub(secret, inbox, router, slog.New(slog.DiscardHandler))
+		source, err := NewGitHub([]string{secret}, inbox, router, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

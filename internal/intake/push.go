@@ -17,6 +17,7 @@ type push struct {
 	Deleted    bool   `json:"deleted"`
 	Forced     bool   `json:"forced"`
 	HeadCommit *struct {
+		ID      string `json:"id"`
 		Message string `json:"message"`
 	} `json:"head_commit"`
 	Pusher struct {
@@ -61,6 +62,9 @@ func readPush(payload []byte) (change, error) {
 	}
 	if p.Deleted && commit.MatchString(p.After) {
 		c.After = strings.Repeat("0", len(p.After))
+	}
+	if _, tag := c.tag(); tag && !c.gone() && p.HeadCommit != nil && commit.MatchString(p.HeadCommit.ID) {
+		c.After = p.HeadCommit.ID // of an annotated tag, After is the tag itself
 	}
 	return c, c.check(named{"push event", "ref", "before", "after", "repository.full_name", "repository.clone_url"})
 }

@@ -71,7 +71,7 @@ func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	case m.completed != nil:
 		return r.routeCompleted(ctx, event, *m.completed)
 	}
-	return Outcome{Kind: Ignored, Message: m.nothing}, nil
+	return r.routeFurther(ctx, event, m)
 }
 
 // routeChange releases what a change of a ref is released to.

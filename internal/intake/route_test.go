@@ -106,7 +106,7 @@ func TestRoute(t *testing.T) {
 		},
 		{
 			name: "another event starts nothing",
-			kind: "check_run", body: `{}`, want: Ignored, says: []string{"a check_run event starts nothing"},
+			kind: "watch", body: `{}`, want: Ignored, says: []string{"a watch event starts nothing"},
 		},
 		{
 			name: "a stored push that cannot be read is refused",

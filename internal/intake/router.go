@@ -49,6 +49,10 @@ type Router struct {
 	repositories Repositories
 	heads        Heads
 	serving      Serving
+	builds       Builds
+	released     Released
+	instructor   Instructor
+	protections  Protections
 	log          *slog.Logger
 	wake         chan struct{}
 	slots        chan struct{}
@@ -84,7 +88,7 @@ type line struct {
 	events []Event
 }
 
-// Parts are what a router works with. All but People is required.
+// Parts are what a router works with. All are required but People and those that say what they are for.
 type Parts struct {
 	Inbox        Inbox
 	Applications Applications
@@ -97,6 +101,13 @@ type Parts struct {
 	// People knows who pushes; without it, whoever pushes is who the source says.
 	People People
 	Log    *slog.Logger
+
+	// Builds is for releases that wait for something built elsewhere, Released and Instructor for the buttons of check runs,
+	// Protections for jobs of GitHub that wait for our word. An event that needs one that is not there is ignored.
+	Builds      Builds
+	Released    Released
+	Instructor  Instructor
+	Protections Protections
 }
 
 // NewRouter is a router; [Router.Run] does the work.
@@ -104,6 +115,7 @@ func NewRouter(p Parts) *Router {
 	return &Router{
 		inbox: p.Inbox, applications: p.Applications, manifests: p.Manifests, submitter: p.Submitter, releases: p.Releases,
 		repositories: p.Repositories, heads: p.Heads, serving: p.Serving, people: p.People, log: p.Log,
+		builds: p.Builds, released: p.Released, instructor: p.Instructor, protections: p.Protections,
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, batch),
 		settled: make(chan struct{}), tries: map[int64]int{}, busy: map[string]bool{}, held: map[string]hold{},
 	}

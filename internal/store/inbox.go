@@ -65,10 +65,11 @@ const (
 	Refused     OutcomeKind = "refused"
 	Stopped     OutcomeKind = "stopped"
 	Superseded  OutcomeKind = "superseded"
+	Told        OutcomeKind = "told"
 )
 
 func (k OutcomeKind) known() bool {
-	return slices.Contains([]OutcomeKind{Started, Queued, Superseding, Duplicate, Ignored, Refused, Stopped, Superseded}, k)
+	return slices.Contains([]OutcomeKind{Started, Queued, Superseding, Duplicate, Ignored, Refused, Stopped, Superseded, Told}, k)
 }
 
 func (e Event) check() error {

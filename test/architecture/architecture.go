@@ -47,9 +47,10 @@ var processModules = []string{"go.temporal.io/sdk", "go.temporal.io/api"}
 // Shared packages are neither pure nor providers: anything under internal may use them, and they stand on pure
 // packages like a provider does.
 var shared = map[string]string{
-	"internal/events":  "is what happens in the words of CloudEvents, for who keeps, sends or shows it",
-	"internal/yamldoc": "reads every YAML file that people write, with one kind of error",
-	"policies":         "is the embedded Rego, and no code",
+	"internal/events":   "is what happens in the words of CloudEvents, for who keeps, sends or shows it",
+	"internal/yamldoc":  "reads every YAML file that people write, with one kind of error",
+	"internal/schedule": "says when a cron expression is due, in one way for the configuration and for who sees to it",
+	"policies":          "is the embedded Rego, and no code",
 }
 
 // Assemblers are the packages under internal that may know others, with the reason. Every other package under
