@@ -68,7 +68,7 @@ func (b *Build) Build(ctx context.Context, in BuildInput) (BuildResult, error) {
 	defer stop()
 	var result BuildResult
 	err := b.inWorkingCopy(ctx, in.Repository, in.Commit, in.Component, func(dir string) error {
-		report, err := b.run(ctx, in, "build", dir, in.Component.Build, release.CauseBuild)
+		report, err := b.run(ctx, in, "build", dir, in.Component.Build.Command(), release.CauseBuild)
 		if err != nil {
 			return err
 		}

@@ -247,7 +247,7 @@ func component(name string) release.Component {
 		return release.Command{Run: []string{word}, Timeout: release.Duration(time.Minute), Output: 1 << 20}
 	}
 	return release.Component{
-		Name: name, Path: name, Build: command("build"), Test: command("test"), Cases: []string{"cases/*.yaml"},
+		Name: name, Path: name, Build: release.Build{Run: []string{"build"}, Timeout: release.Duration(time.Minute), Output: 1 << 20}, Test: command("test"), Cases: []string{"cases/*.yaml"},
 		Run: release.Run{
 			Command: []string{"main"}, Health: "/healthz", Instances: 1,
 			Start: release.Duration(10 * time.Second), Drain: release.Duration(5 * time.Second),

@@ -75,7 +75,7 @@ func (r *run) build(ctx workflow.Context) error {
 	if err := all.wait(); err != nil {
 		return err
 	}
-	r.did(release.StageBuild, slices.ContainsFunc(r.spec.Components, func(c release.Component) bool { return len(c.Build.Run) > 0 }))
+	r.did(release.StageBuild, slices.ContainsFunc(r.spec.Components, func(c release.Component) bool { return c.Build.Works() }))
 	r.plan = release.NewPlan(r.in.Release, r.in.Request, r.spec, built, r.in.Stable)
 	r.status.PlanHash, r.status.Moves, r.status.Steps = r.plan.Hash(), r.plan.Moves, r.plan.Steps
 	if len(r.plan.Changed()) == 0 {
