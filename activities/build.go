@@ -40,6 +40,11 @@ type Build struct {
 	Repositories Repositories
 	Commands     CommandRunner
 	Artifacts    Artifacts
+	// Publisher shares what was stored; nil keeps it on this machine.
+	Publisher Publisher
+	// Images and Runs are where components come from that are built elsewhere; nil knows none.
+	Images Images
+	Runs   Runs
 	// Dir is where working copies are made and removed again.
 	Dir string
 }
@@ -58,6 +63,8 @@ type BuildResult struct {
 	// Size is in bytes.
 	Size int64
 	Took time.Duration
+	// From is the digest of what was downloaded from elsewhere, where it is not named by it anyway.
+	From string `json:",omitempty"`
 }
 
 // Build builds one component in a clean working copy and stores what is in its folder afterwards.
@@ -72,12 +79,9 @@ func (b *Build) Build(ctx context.Context, in BuildInput) (BuildResult, error) {
 		if err != nil {
 			return err
 		}
+		result, err = b.keep(ctx, in.Component.Name, dir)
 		result.Took = report.Took
-		result.Artifact, result.Size, err = b.Artifacts.Put(ctx, dir)
-		if err != nil {
-			return fmt.Errorf("store what %s built: %w", in.Component.Name, err)
-		}
-		return nil
+		return err
 	})
 	return result, err
 }
@@ -132,11 +136,7 @@ func inWorkingCopy(ctx context.Context, repositories Repositories, parent, repos
 	if err != nil {
 		return fmt.Errorf("make a working copy: %w", err)
 	}
-	defer func() {
-		if err := os.RemoveAll(temp); err != nil {
-			activity.GetLogger(ctx).Warn("working copy not removed", "dir", temp, "error", err)
-		}
-	}()
+	defer removeTree(ctx, temp)
 	if err := repositories.Fetch(ctx, repository, commit); err != nil {
 		return sourceError(err, "fetch commit "+commit)
 	}
@@ -153,6 +153,13 @@ func inWorkingCopy(ctx context.Context, repositories Repositories, parent, repos
 		}})
 	}
 	return do(dir)
+}
+
+// removeTree removes a folder; one that stays is said, and costs space.
+func removeTree(ctx context.Context, dir string) {
+	if err := os.RemoveAll(dir); err != nil {
+		activity.GetLogger(ctx).Warn("working copy not removed", "dir", dir, "error", err)
+	}
 }
 
 // mostFolders bounds how many folders an error lists.

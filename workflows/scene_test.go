@@ -328,8 +328,10 @@ func (s *scene) begin(number int, commit string) *playing {
 	})
 	w := s.world
 	worker.Register(p.env, worker.Activities{
-		Source:  &activities.Source{Repositories: w.Source, Manifest: w.Source.Manifest, Units: w.Source.Units},
-		Build:   &activities.Build{Repositories: w.Source, Commands: w.Commands, Artifacts: activitiestest.Artifacts{}, Dir: w.Source.Dir},
+		Source: &activities.Source{Repositories: w.Source, Manifest: w.Source.Manifest, Units: w.Source.Units},
+		Build: &activities.Build{
+			Repositories: w.Source, Commands: w.Commands, Artifacts: activitiestest.Artifacts{}, Images: w.Elsewhere, Runs: w.Elsewhere, Dir: w.Source.Dir,
+		},
 		Deploy:  &activities.Deploy{Runtime: w.Runtime, Gateways: w.Gateways},
 		Checks:  &activities.Checks{Repositories: w.Source, Prover: w.Prover, Dir: w.Source.Dir},
 		Traffic: &activities.Traffic{Router: w.Gateways, Salt: func(release string) string { return "salt of " + release }},

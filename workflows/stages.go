@@ -60,15 +60,14 @@ func (r *run) build(ctx workflow.Context) error {
 	built := map[string]release.Digest{}
 	all := newGroup(ctx)
 	for _, component := range r.spec.Components {
-		in := r.buildInput(component)
-		future := workflow.ExecuteActivity(gate(all.ctx, component.Build.Timeout.Std(), "Build "+component.Name), builds.Build, in)
+		future := r.produce(all.ctx, component)
 		all.add(future, func() error {
 			var result activities.BuildResult
 			if err := future.Get(ctx, &result); err != nil {
 				return err
 			}
 			built[component.Name] = result.Artifact
-			r.note(fmt.Sprintf("built %s in %s", component.Name, release.Duration(result.Took.Round(time.Millisecond))), string(result.Artifact))
+			r.noteBuilt(component, result)
 			return nil
 		})
 	}

@@ -152,3 +152,10 @@ func CheckArtifactName(name string) error {
 	}
 	return fmt.Errorf("%q is not the name of an artifact: write the one that actions/upload-artifact is given, such as api", name)
 }
+
+// BuiltNotice says that a build elsewhere has ended, well or not: a release that waits for one looks at once.
+type BuiltNotice struct {
+	// Repository is its name at its host, such as acme/api.
+	Repository string `json:"repository"`
+	Commit     string `json:"commit"`
+}
