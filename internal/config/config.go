@@ -46,6 +46,9 @@ type Config struct {
 	Page      Page   `yaml:"page"`
 	Policy    Policy `yaml:"policy"`
 	Build     Build  `yaml:"build"`
+	// Registry is where artifacts are shared; Images are how the images that manifests name are asked for.
+	Registry Registry      `yaml:"registry"`
+	Images   []ImageAccess `yaml:"images"`
 	// Notify says who hears of what; Slack, DingTalk and Feishu are where.
 	Notify   Notify   `yaml:"notify"`
 	Slack    Slack    `yaml:"slack"`
@@ -80,6 +83,10 @@ type Unit struct {
 type GitHub struct {
 	// Secret signs deliveries; empty turns the source off.
 	Secret Secret `yaml:"secret"`
+	// Token reads workflow runs and their artifacts; empty asks as anybody may.
+	Token Secret `yaml:"token"`
+	// API is another address than GitHub's own, that of an Enterprise Server.
+	API string `yaml:"api"`
 }
 
 // AlarmSource is a webhook of alarms.
@@ -275,6 +282,7 @@ func (c Config) Check() error {
 	if len(c.Tokens) == 0 {
 		fault("tokens", "is empty: nobody could use the API")
 	}
+	faults = append(faults, c.checkRegistries()...)
 	return errors.Join(append(faults, c.checkTokens())...)
 }
 

@@ -23,6 +23,9 @@ type Local struct {
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
 	CloudEvents  AlarmSource `yaml:"cloudevents"`
+
+	Registry Registry      `yaml:"registry"`
+	Images   []ImageAccess `yaml:"images"`
 }
 
 // ReadLocal reads such a file. Its error names every fault with its path.
@@ -42,12 +45,12 @@ func ReadLocal(file string) (Local, error) {
 	if c.Directory != "" && !filepath.IsAbs(c.Directory) {
 		c.Directory = filepath.Join(dir, c.Directory)
 	}
-	if err := errors.Join(c.reveal(dir), c.checkTokens()); err != nil {
+	if err := errors.Join(c.reveal(dir), c.checkTokens(), errors.Join(c.checkRegistries()...)); err != nil {
 		return Local{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
-		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents,
+		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, Registry: c.Registry, Images: c.Images,
 	}, nil
 }
 
@@ -56,4 +59,5 @@ func (l Local) Apply(c *Config) {
 	c.Tokens = append(c.Tokens, l.Tokens...)
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
 	c.Alertmanager, c.CloudEvents = l.Alertmanager, l.CloudEvents
+	c.Registry, c.Images = l.Registry, l.Images
 }

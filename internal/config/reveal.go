@@ -21,6 +21,7 @@ func (c *Config) reveal(dir string) error {
 	for i := range c.Tokens {
 		places = append(places, place{fmt.Sprintf("tokens[%d].token", i), &c.Tokens[i].Token})
 	}
+	places = append(places, c.registrySecrets()...)
 	places = append(places, c.chatSecrets()...)
 	if server := c.Policy.Server; server != nil {
 		places = append(places, place{"policy.server.token", &server.Token})
