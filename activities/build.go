@@ -31,7 +31,7 @@ type CommandReport struct {
 
 // Artifacts is a content-addressed store.
 type Artifacts interface {
-	// Put packs a folder and returns its digest and size in bytes.
+	// Put packs a folder and returns its digest and size in bytes. A folder that cannot be packed is a [FinalError].
 	Put(ctx context.Context, dir string) (release.Digest, int64, error)
 }
 

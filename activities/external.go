@@ -217,11 +217,11 @@ func (b *Build) take(ctx context.Context, component string, fill func(dir, temp 
 func (b *Build) keep(ctx context.Context, component, dir string) (BuildResult, error) {
 	artifact, size, err := b.Artifacts.Put(ctx, dir)
 	if err != nil {
-		return BuildResult{}, fmt.Errorf("store what %s built: %w", component, err)
+		return BuildResult{}, external(ctx, component, "store what was built", err)
 	}
 	if b.Publisher != nil {
 		if err := b.Publisher.Share(ctx, artifact); err != nil {
-			return BuildResult{}, fmt.Errorf("share what %s built: %w", component, err)
+			return BuildResult{}, external(ctx, component, "share what was built", err)
 		}
 	}
 	return BuildResult{Artifact: artifact, Size: size}, nil

@@ -117,11 +117,12 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	if err != nil {
 		return fmt.Errorf("artifacts: %w", err)
 	}
+	shelf := newShelf(o.Config, artifacts)
 	runner, err := build.New(build.Options{Home: a.path("home"), Temp: a.path("tmp"), Path: o.Config.Build.Path, Env: o.Config.Build.Env})
 	if err != nil {
 		return fmt.Errorf("builder: %w", err)
 	}
-	a.runtime, err = runtime.New(runtime.Options{Dir: a.path("runtime"), Unpack: artifacts.Extract, Path: o.Config.Build.Path, Log: a.log})
+	a.runtime, err = runtime.New(runtime.Options{Dir: a.path("runtime"), Unpack: shelf.Extract, Path: o.Config.Build.Path, Log: a.log})
 	if err != nil {
 		return fmt.Errorf("runtime: %w", err)
 	}
@@ -140,7 +141,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	}
 	a.worker = worker.New(o.Temporal, worker.Activities{
 		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units(), Author: a.author},
-		Build:   &activities.Build{Repositories: repositories, Commands: commands{runner: runner, logs: a.path("logs")}, Artifacts: artifactStore{artifacts}, Dir: a.path("work")},
+		Build:   a.builds(repositories, commands{runner: runner, logs: a.path("logs")}, shelf),
 		Deploy:  &activities.Deploy{Runtime: deployer{a.runtime}, Gateways: a.fleet},
 		Checks:  &activities.Checks{Repositories: repositories, Prover: prover{}, Dir: a.path("work")},
 		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},

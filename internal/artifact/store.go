@@ -97,7 +97,7 @@ func (s *Store) path(digest release.Digest) string {
 // Put stores the named paths of a directory tree, with everything below them, and returns the
 // digest and the size of the tar in bytes. Paths are relative to source; none means all of it.
 // Folders named .git are left out. Links that leave the tree, devices, sockets and pipes are
-// refused, and so is a tree over the [Limits]. Putting what is there already changes nothing; a
+// refused, and so is a tree over the [Limits], all as [ErrUnusable]. Putting what is there already changes nothing; a
 // stored copy that has become corrupt is replaced.
 func (s *Store) Put(ctx context.Context, source string, paths []string) (release.Digest, int64, error) {
 	digest, size, err := s.put(ctx, source, paths)

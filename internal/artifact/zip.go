@@ -19,8 +19,7 @@ import (
 // artifact may have comes near.
 const directoryBytes = 64 << 20
 
-// ErrUnusable is returned for an archive of somebody else's that no artifact can be made of: trying again would not
-// change it.
+// ErrUnusable is returned for a tree or an archive that no artifact can be made of: trying again would not change it.
 var ErrUnusable = errors.New("no artifact can be made of it")
 
 // Unzip unpacks a zip of size bytes into the folder dir, which exists and is empty. Paths that leave the folder, names
