@@ -219,12 +219,36 @@ func (b *Build) keep(ctx context.Context, component, dir string) (BuildResult, e
 	if err != nil {
 		return BuildResult{}, external(ctx, component, "store what was built", err)
 	}
-	if b.Publisher != nil {
-		if err := b.Publisher.Share(ctx, artifact); err != nil {
-			return BuildResult{}, external(ctx, component, "share what was built", err)
-		}
+	if err := b.share(ctx, artifact); err != nil {
+		return BuildResult{}, external(ctx, component, "share what was built", err)
 	}
 	return BuildResult{Artifact: artifact, Size: size}, nil
+}
+
+// shareTimes is how often sharing is tried before the activity is given up, and with it what was built: over half a
+// minute, with pauses from a second on, each twice as long as the one before.
+const shareTimes = 6
+
+// share gives an artifact to other machines. A registry that is away for a moment is waited for: the next attempt of the
+// activity would build anew.
+func (b *Build) share(ctx context.Context, artifact release.Digest) error {
+	if b.Publisher == nil {
+		return nil
+	}
+	pause := time.Second
+	for attempt := 1; ; attempt++ {
+		err := b.Publisher.Share(ctx, artifact)
+		var stays *FinalError
+		if err == nil || attempt == shareTimes || errors.As(err, &stays) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+			pause *= 2
+		}
+	}
 }
 
 // executable makes a file inside a folder one that may be executed. What is not there, or no file, is left to whoever
@@ -239,10 +263,10 @@ func executable(dir, program string) error {
 	}
 	defer root.Close()
 	info, err := root.Lstat(program)
-	if err != nil || !info.Mode().IsRegular() {
-		return nil //nolint:nilerr // See above.
+	if err == nil && info.Mode().IsRegular() {
+		return root.Chmod(program, info.Mode().Perm()|0o100)
 	}
-	return root.Chmod(program, info.Mode().Perm()|0o100)
+	return nil
 }
 
 // external is the error of an activity that asks others: final when it will stay so, after the pause that is wanted, or

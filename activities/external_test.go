@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -27,15 +28,19 @@ func (k kept) Put(ctx context.Context, dir string) (release.Digest, int64, error
 	return activitiestest.Artifacts{}.Put(ctx, dir)
 }
 
-// shared is a publisher that remembers, or fails.
+// shared is a publisher that remembers, and fails so often first.
 type shared struct {
-	digests *[]release.Digest
-	err     error
+	digests  []release.Digest
+	failures int
+	err      error
 }
 
-func (s shared) Share(_ context.Context, digest release.Digest) error {
-	*s.digests = append(*s.digests, digest)
-	return s.err
+func (s *shared) Share(_ context.Context, digest release.Digest) error {
+	s.digests = append(s.digests, digest)
+	if len(s.digests) <= s.failures {
+		return s.err
+	}
+	return nil
 }
 
 func builder(t *testing.T, world *activitiestest.World) *activities.Build {
@@ -46,19 +51,42 @@ func builder(t *testing.T, world *activitiestest.World) *activities.Build {
 }
 
 func TestWhatIsBuiltHereIsShared(t *testing.T) {
-	world := activitiestest.New(1, "a")
-	world.Source.Push("c", activitiestest.Commit{Folders: map[string]string{"web": "x"}})
-	build := builder(t, world)
-	var digests []release.Digest
-	build.Publisher = shared{digests: &digests}
-	in := activities.BuildInput{Release: id, Commit: "c", Component: release.Component{Name: "web", Path: "web"}}
-	result, err := do[activities.BuildResult](t, build, "Build", in)
-	if err != nil || !slices.Equal(digests, []release.Digest{result.Artifact}) {
-		t.Errorf("built %s and shared %v, %v", result.Artifact, digests, err)
+	away := errors.New("no route to the registry")
+	for name, tt := range map[string]struct {
+		publisher *shared
+		shares    int
+		took      time.Duration
+		end       string
+	}{
+		"at once":                     {&shared{}, 1, 0, "well"},
+		"after the registry was away": {&shared{failures: 3, err: away}, 4, 7 * time.Second, "well"},
+		"not while it stays away":     {&shared{failures: 100, err: away}, 6, 31 * time.Second, "again"},
+		"never where it lets none in": {&shared{failures: 100, err: &activities.FinalError{Err: away}}, 1, 0, "final"},
+	} {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			world := activitiestest.New(1, "a")
+			world.Source.Push("c", activitiestest.Commit{Folders: map[string]string{"web": "x"}})
+			build := builder(t, world)
+			build.Dir, build.Publisher = dir, tt.publisher
+			in := activities.BuildInput{Release: id, Commit: "c", Component: release.Component{Name: "web", Path: "web"}}
+			began := time.Now()
+			result, err := do[activities.BuildResult](t, build, "Build", in)
+			switch tt.end {
+			case "well":
+				if err != nil || tt.publisher.digests[0] != result.Artifact {
+					t.Errorf("%s: built %s and shared %v, %v", name, result.Artifact, tt.publisher.digests, err)
+				}
+			case "again":
+				again(t, err)
+			default:
+				causeOf(t, err, activities.TypeGate)
+			}
+			if got := time.Since(began); len(tt.publisher.digests) != tt.shares || got.Round(time.Second) != tt.took {
+				t.Errorf("%s: shared %d times in %s, want %d in %s", name, len(tt.publisher.digests), got, tt.shares, tt.took)
+			}
+		})
 	}
-	build.Publisher = shared{digests: &digests, err: errors.New("no route to the registry")}
-	_, err = do[activities.BuildResult](t, build, "Build", in)
-	again(t, err)
 }
 
 func TestAnImageIsResolvedAndTaken(t *testing.T) {

@@ -95,10 +95,11 @@ func New(o Options) *Client {
 		o.Credentials = func(string) Credentials { return Credentials{} }
 	}
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	// A registry may take its time for the answer to the last byte of a large layer.
 	return &Client{options: o, base: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
 		MaxIdleConns: 20, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
-		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second, ExpectContinueTimeout: time.Second,
+		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 2 * time.Minute, ExpectContinueTimeout: time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		// Layers are compressed already, and a digest is of what is sent.
 		DisableCompression: true,

@@ -104,9 +104,10 @@ func (s *Shelf) fetch(ctx context.Context, digest release.Digest) error {
 	return err
 }
 
-// stored is an artifact as a layer.
+// stored is an artifact as a layer. It has the context of the call that sends it, because the library asks for its
+// content without one.
 type stored struct {
-	ctx    context.Context //nolint:containedctx // The library asks for the content without one.
+	ctx    context.Context
 	store  *artifact.Store
 	digest release.Digest
 	size   int64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -135,7 +136,8 @@ func (a *Actions) fetch(ctx context.Context, at *url.URL, wanted release.Digest,
 
 // withoutAddress is the reason alone of an error of the HTTP client.
 func withoutAddress(err error) error {
-	if failed, ok := err.(*url.Error); ok { //nolint:errorlint // It is always the outermost, and what it wraps is wanted.
+	var failed *url.Error
+	if errors.As(err, &failed) {
 		return failed.Err
 	}
 	return err
