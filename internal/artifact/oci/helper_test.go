@@ -178,7 +178,7 @@ func tarred(t *testing.T, entries ...entry) []byte {
 // image is an image for a platform, of a layer for each list of entries.
 func image(t *testing.T, architecture string, layers ...[]entry) v1.Image {
 	t.Helper()
-	out := v1.Image(empty.Image)
+	out := empty.Image
 	for _, entries := range layers {
 		content := tarred(t, entries...)
 		layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })

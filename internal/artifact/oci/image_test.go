@@ -4,6 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -291,6 +293,44 @@ func TestWhatIsNoImageIsSaid(t *testing.T) {
 	}
 	if _, err := flatten(t, client(nil), registry.repository("acme/api:1")); err == nil || !strings.Contains(err.Error(), "is not a digest") {
 		t.Errorf("by a tag: %v", err)
+	}
+}
+
+// What is named by no digest could not be compared with one.
+func TestAManifestNamesEverythingByDigest(t *testing.T) {
+	registry := serve(t)
+	for name, text := range map[string]string{
+		"no configuration": `{"schemaVersion": 2, "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2},
+			"layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": 2}]}`,
+		"another algorithm": `{"schemaVersion": 2, "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest": "md5:00"},
+			"layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "size": 2}]}`,
+		"a path": `{"schemaVersion": 2, "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2, "digest": "sha256:../../x",
+			"platform": {"os": "linux", "architecture": "amd64"}}]}`,
+		"an index without digests": `{"schemaVersion": 2, "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": 2,
+			"platform": {"os": "linux", "architecture": "amd64"}}]}`,
+		"no JSON":   `<html>`,
+		"no layers": `{"schemaVersion": 2}`,
+	} {
+		registry.then(changing("/manifests/", func([]byte) []byte { return []byte(text) }))
+		sum := sha256.Sum256([]byte(text))
+		push(t, registry, "acme/api:1", image(t, "amd64", []entry{{name: "a"}}))
+		resolved, err := client(nil).Resolve(t.Context(), registry.repository("acme/api:1"))
+		if want := registry.repository("acme/api@sha256:") + hex.EncodeToString(sum[:]); err != nil || resolved != want {
+			t.Fatalf("%s: %q, %v; want %q", name, resolved, err, want)
+		}
+		registry.then(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if !strings.Contains(r.URL.Path, "/manifests/") {
+				next.ServeHTTP(w, r)
+				return
+			}
+			_, _ = w.Write([]byte(text))
+		})
+		if _, err := flatten(t, client(nil), resolved); !errors.Is(err, ErrUnusable) {
+			t.Errorf("%s: %v, want a refusal", name, err)
+		}
+		if blobs := registry.asked("GET /v2/acme/api/blobs"); len(blobs) > 0 {
+			t.Errorf("%s: asked for %v", name, blobs)
+		}
 	}
 }
 

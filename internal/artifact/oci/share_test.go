@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -162,6 +163,33 @@ func TestARegistryWantsCredentials(t *testing.T) {
 		}
 		if err != nil && (strings.Contains(err.Error(), "wrong") || strings.Contains(err.Error(), "another")) {
 			t.Errorf("%s: the error holds the secret: %v", name, err)
+		}
+	}
+}
+
+func TestDockersConfigurationIsReadWhenThatIsWanted(t *testing.T) {
+	registry := serve(t)
+	store := newStore(t)
+	digest := put(t, store, "program")
+	registry.then(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if user, password, _ := r.BasicAuth(); user != "ada" || password != "right" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="here"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	docker := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", docker)
+	host, _, _ := strings.Cut(registry.repository("skyisland"), "/")
+	text := `{"auths": {"` + host + `": {"auth": "` + base64.StdEncoding.EncodeToString([]byte("ada:right")) + `"}}}`
+	if err := os.WriteFile(filepath.Join(docker, "config.json"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, wanted := range []bool{true, false} {
+		c := client(func(o *Options) { o.Credentials = func(string) Credentials { return Credentials{Keychain: wanted} } })
+		if err := c.Shelf(registry.repository("skyisland"), store).Share(t.Context(), digest); (err == nil) != wanted || !wanted && !errors.Is(err, ErrRefused) {
+			t.Errorf("keychain %v: %v", wanted, err)
 		}
 	}
 }
