@@ -71,6 +71,7 @@ type App struct {
 	alarms       *alarms
 	api          *api.Server
 	dispatch     *dispatch.Dispatcher
+	told         told
 	worker       interface {
 		Start() error
 		Stop()
@@ -155,6 +156,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 // serveFrom makes the parts that others call.
 func (a *App) serveFrom(o Options, repositories repositories) error {
 	box := inbox{a.store}
+	a.told = newTold(a.store, a.dispatch)
 	a.router = intake.NewRouter(box, applications{Store: a.store, adopt: o.Adopt}, manifests{repositories}, a.dispatch, underWay{a.dispatch, a.store}, a.people, a.log)
 	if err := a.hearAlarms(o.Config, box); err != nil {
 		return err

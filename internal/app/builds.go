@@ -29,10 +29,12 @@ type shelf struct {
 	client *oci.Client
 	// shared is nil where artifacts stay on this machine.
 	shared *oci.Shelf
+	// turn lets one fetch at a time: the units of a machine want the same artifact at the same moment.
+	turn chan struct{}
 }
 
 func newShelf(c config.Config, local *artifact.Store) shelf {
-	out := shelf{local: local, client: oci.New(oci.Options{Credentials: credentials(c)})}
+	out := shelf{local: local, client: oci.New(oci.Options{Credentials: credentials(c)}), turn: make(chan struct{}, 1)}
 	if repository := c.Registry.Repository; repository != "" {
 		out.shared = out.client.Shelf(repository, local)
 	}
@@ -45,8 +47,17 @@ func (s shelf) Extract(ctx context.Context, digest release.Digest, dest string) 
 	if s.shared == nil || !errors.Is(err, release.ErrNotFound) && !errors.Is(err, artifact.ErrCorrupt) {
 		return err
 	}
-	if fetched := s.shared.Fetch(ctx, digest); fetched != nil {
-		return errors.Join(err, fetched)
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	// Whoever had the turn before may have brought it.
+	if s.local.Verify(ctx, digest) != nil {
+		if fetched := s.shared.Fetch(ctx, digest); fetched != nil {
+			return errors.Join(err, fetched)
+		}
 	}
 	return s.local.Extract(ctx, digest, dest)
 }

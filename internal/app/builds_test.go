@@ -15,6 +15,8 @@ import (
 	goruntime "runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,6 +169,47 @@ func TestAnArtifactThatHasBecomeCorruptIsFetchedAgain(t *testing.T) {
 	}
 	if err := one.Extract(t.Context(), digest, filepath.Join(t.TempDir(), "root")); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheUnitsOfAMachineFetchAnArtifactOnce(t *testing.T) {
+	var fetched atomic.Int32
+	blobs := registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
+			fetched.Add(1)
+		}
+		blobs.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	shared := config.Config{Registry: config.Registry{Repository: strings.TrimPrefix(server.URL, "http://") + "/skyisland"}}
+	_, build := machine(t, shared)
+	digest, _, err := build.Artifacts.Put(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := build.Publisher.Share(t.Context(), digest); err != nil {
+		t.Fatal(err)
+	}
+	other, _ := machine(t, shared)
+	dir := t.TempDir()
+	var units sync.WaitGroup
+	for _, unit := range []string{"a", "b", "c", "d"} {
+		units.Go(func() {
+			if err := other.Extract(t.Context(), digest, filepath.Join(dir, unit)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	units.Wait()
+	if got := fetched.Load(); got != 1 {
+		t.Errorf("the artifact was fetched %d times, want once", got)
+	}
+	other.turn <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := other.Extract(ctx, release.Digest("sha256:"+strings.Repeat("0", 64)), filepath.Join(dir, "e")); !errors.Is(err, context.Canceled) {
+		t.Errorf("a wait for the turn that is called off: %v", err)
 	}
 }
 
