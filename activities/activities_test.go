@@ -77,7 +77,7 @@ func do[R any](t *testing.T, group any, name string, in any) (R, error) {
 func TestBuildThatIsInterruptedIsNotJudged(t *testing.T) {
 	world := activitiestest.New(1, "a")
 	world.Source.Push("c", activitiestest.Commit{Folders: map[string]string{"web": "x"}})
-	component := release.Component{Name: "web", Path: "web", Build: release.Command{Run: []string{"make"}}}
+	component := release.Component{Name: "web", Path: "web", Build: release.Build{Run: []string{"make"}}}
 	in := activities.BuildInput{Release: id, Commit: "c", Component: component}
 	build := func(commands activities.CommandRunner) error {
 		_, err := do[activities.BuildResult](t, &activities.Build{

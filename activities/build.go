@@ -32,7 +32,7 @@ type CommandReport struct {
 
 // Artifacts is a content-addressed store.
 type Artifacts interface {
-	// Put packs a folder and returns its digest and size in bytes.
+	// Put packs a folder and returns its digest and size in bytes. A folder that cannot be packed is a [FinalError].
 	Put(ctx context.Context, dir string) (release.Digest, int64, error)
 }
 
@@ -53,9 +53,18 @@ type Made struct {
 	Artifact  release.Digest
 	// Manifest is the digest of the manifest's bytes in the commit.
 	Manifest release.Digest
+	// From is what was taken instead of built: an image by its digest, or an artifact of a workflow run.
+	From *Material
 	// Attempt names the run of the activity.
 	Attempt           string
 	Started, Finished time.Time
+}
+
+// Material is something that was built elsewhere.
+type Material struct {
+	// URI says what and where, Digest is its content's: empty where nobody says.
+	URI    string
+	Digest release.Digest
 }
 
 // Build holds the activities that turn a commit into artifacts.
@@ -65,6 +74,11 @@ type Build struct {
 	Artifacts    Artifacts
 	// Attester is told of every artifact. Nil states nothing, and rules that demand a statement deny.
 	Attester Attester
+	// Publisher shares what was stored; nil keeps it on this machine.
+	Publisher Publisher
+	// Images and Runs are where components come from that are built elsewhere; nil knows none.
+	Images Images
+	Runs   Runs
 	// Dir is where working copies are made and removed again.
 	Dir string
 }
@@ -85,6 +99,8 @@ type BuildResult struct {
 	// Size is in bytes.
 	Size int64
 	Took time.Duration
+	// From is the digest of what was downloaded from elsewhere, where it is not named by it anyway.
+	From string `json:",omitempty"`
 }
 
 // Build builds one component in a clean working copy and stores what is in its folder afterwards.
@@ -99,23 +115,23 @@ func (b *Build) Build(ctx context.Context, in BuildInput) (BuildResult, error) {
 	var result BuildResult
 	started := time.Now().UTC()
 	err := b.inWorkingCopy(ctx, in.Repository, in.Commit, in.Component, func(dir string) error {
-		report, err := b.run(ctx, in, "build", dir, in.Component.Build, release.CauseBuild)
+		report, err := b.run(ctx, in, "build", dir, in.Component.Build.Command(), release.CauseBuild)
 		if err != nil {
 			return err
 		}
+		result, err = b.keep(ctx, in.Component.Name, dir)
 		result.Took = report.Took
-		result.Artifact, result.Size, err = b.Artifacts.Put(ctx, dir)
 		if err != nil {
-			return fmt.Errorf("store what %s built: %w", in.Component.Name, err)
+			return err
 		}
-		return b.attest(ctx, in, result.Artifact, started)
+		return b.attest(ctx, in, result.Artifact, started, nil)
 	})
 	return result, err
 }
 
 // attest states what an artifact was made from. The manifest is the commit's own: a command can have changed the one in the
 // working copy.
-func (b *Build) attest(ctx context.Context, in BuildInput, artifact release.Digest, started time.Time) error {
+func (b *Build) attest(ctx context.Context, in BuildInput, artifact release.Digest, started time.Time, from *Material) error {
 	if b.Attester == nil {
 		return nil
 	}
@@ -128,7 +144,7 @@ func (b *Build) attest(ctx context.Context, in BuildInput, artifact release.Dige
 		Release: in.Release, Repository: in.Repository, Ref: in.Ref, Commit: in.Commit, Component: in.Component, Artifact: artifact,
 		Manifest: release.Digest(fmt.Sprintf("sha256:%x", sha256.Sum256(manifest))),
 		Attempt:  fmt.Sprintf("%s/%s/%s/%d", info.WorkflowExecution.ID, info.WorkflowExecution.RunID, info.ActivityID, info.Attempt),
-		Started:  started, Finished: time.Now().UTC(),
+		From:     from, Started: started, Finished: time.Now().UTC(),
 	})
 	if err != nil {
 		return fmt.Errorf("state where %s comes from: %w", in.Component.Name, err)
@@ -186,11 +202,7 @@ func inWorkingCopy(ctx context.Context, repositories Repositories, parent, repos
 	if err != nil {
 		return fmt.Errorf("make a working copy: %w", err)
 	}
-	defer func() {
-		if err := os.RemoveAll(temp); err != nil {
-			activity.GetLogger(ctx).Warn("working copy not removed", "dir", temp, "error", err)
-		}
-	}()
+	defer removeTree(ctx, temp)
 	if err := repositories.Fetch(ctx, repository, commit); err != nil {
 		return sourceError(err, "fetch commit "+commit)
 	}
@@ -207,6 +219,13 @@ func inWorkingCopy(ctx context.Context, repositories Repositories, parent, repos
 		}})
 	}
 	return do(dir)
+}
+
+// removeTree removes a folder; one that stays is said, and costs space.
+func removeTree(ctx context.Context, dir string) {
+	if err := os.RemoveAll(dir); err != nil {
+		activity.GetLogger(ctx).Warn("working copy not removed", "dir", dir, "error", err)
+	}
 }
 
 // mostFolders bounds how many folders an error lists.

@@ -21,7 +21,7 @@ func built(t *testing.T, world *activitiestest.World, attester activities.Attest
 		Repositories: world.Source, Commands: world.Commands, Artifacts: activitiestest.Artifacts{}, Attester: attester, Dir: t.TempDir(),
 	}, "Build", activities.BuildInput{
 		Release: id, Repository: "https://git.example/x.git", Ref: "refs/heads/main", Commit: "c",
-		Component: release.Component{Name: "web", Path: "web", Build: release.Command{Run: []string{"make"}}},
+		Component: release.Component{Name: "web", Path: "web", Build: release.Build{Run: []string{"make"}}},
 	})
 }
 

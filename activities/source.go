@@ -93,7 +93,7 @@ func (s *Source) Resolve(ctx context.Context, in ResolveInput) (ResolveResult, e
 	if err != nil {
 		return ResolveResult{}, manifestError(err)
 	}
-	if problems := s.check(&spec, req.Lane); len(problems) > 0 {
+	if problems := append(s.check(&spec, req.Lane), imageProblems(spec, req)...); len(problems) > 0 {
 		return ResolveResult{}, manifestError(problems)
 	}
 	commits := s.commits(ctx, in)

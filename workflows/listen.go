@@ -56,6 +56,7 @@ func (r *run) listen(ctx workflow.Context) error {
 	workflow.Go(r.base, r.hearAlarms)
 	workflow.Go(r.base, r.hearNewer)
 	workflow.Go(r.base, r.hearPresence)
+	workflow.Go(r.base, r.hearBuilt)
 	return nil
 }
 

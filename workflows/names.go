@@ -34,6 +34,8 @@ const (
 	// SignalAlarm tells a release of an alarm, SignalSupersede of a newer release.
 	SignalAlarm     = "alarm"
 	SignalSupersede = "supersede"
+	// SignalBuilt tells a release that a build elsewhere of its commit has ended, well or not.
+	SignalBuilt = "built"
 	// SignalFinished tells a lane how its release ended; SignalPresence asks a release whether it is there.
 	SignalFinished = "finished"
 	SignalPresence = "presence"

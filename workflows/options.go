@@ -32,6 +32,17 @@ func gate(ctx workflow.Context, bound time.Duration, summary string) workflow.Co
 	})
 }
 
+// looking is for asking somebody outside how something is that the release waits for. It is asked again while the time
+// for that lasts, and once more after it.
+func looking(ctx workflow.Context, left time.Duration, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		Summary:                summary,
+		StartToCloseTimeout:    30 * time.Second,
+		ScheduleToCloseTimeout: max(left, 0) + time.Minute,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
+	})
+}
+
 // deploying is [gate] for work that leaves something running. A cancelled attempt is waited for, or it
 // would start what was retired just before.
 func deploying(ctx workflow.Context, bound time.Duration, summary string) workflow.Context {

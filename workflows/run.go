@@ -57,6 +57,8 @@ type run struct {
 	// sealed says that the release is being completed: the predecessor goes, and nothing stops it now.
 	sealed  bool
 	journal journal
+	// elsewhere is what is built elsewhere.
+	elsewhere elsewhere
 	// shown are the search attributes as they were last set.
 	shown attributes
 }

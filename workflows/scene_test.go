@@ -247,7 +247,7 @@ func component(name string) release.Component {
 		return release.Command{Run: []string{word}, Timeout: release.Duration(time.Minute), Output: 1 << 20}
 	}
 	return release.Component{
-		Name: name, Path: name, Build: command("build"), Test: command("test"), Cases: []string{"cases/*.yaml"},
+		Name: name, Path: name, Build: release.Build{Run: []string{"build"}, Timeout: release.Duration(time.Minute), Output: 1 << 20}, Test: command("test"), Cases: []string{"cases/*.yaml"},
 		Run: release.Run{
 			Command: []string{"main"}, Health: "/healthz", Instances: 1,
 			Start: release.Duration(10 * time.Second), Drain: release.Duration(5 * time.Second),
@@ -328,8 +328,10 @@ func (s *scene) begin(number int, commit string) *playing {
 	})
 	w := s.world
 	worker.Register(p.env, worker.Activities{
-		Source:  &activities.Source{Repositories: w.Source, Manifest: w.Source.Manifest, Units: w.Source.Units},
-		Build:   &activities.Build{Repositories: w.Source, Commands: w.Commands, Artifacts: activitiestest.Artifacts{}, Attester: w.Attester, Dir: w.Source.Dir},
+		Source: &activities.Source{Repositories: w.Source, Manifest: w.Source.Manifest, Units: w.Source.Units},
+		Build: &activities.Build{
+			Repositories: w.Source, Commands: w.Commands, Artifacts: activitiestest.Artifacts{}, Attester: w.Attester, Images: w.Elsewhere, Runs: w.Elsewhere, Dir: w.Source.Dir,
+		},
 		Deploy:  &activities.Deploy{Runtime: w.Runtime, Gateways: w.Gateways},
 		Checks:  &activities.Checks{Repositories: w.Source, Prover: w.Prover, Dir: w.Source.Dir},
 		Traffic: &activities.Traffic{Router: w.Gateways, Salt: func(release string) string { return "salt of " + release }},

@@ -68,22 +68,21 @@ func (r *run) build(ctx workflow.Context) error {
 			r.note(component.Name+" is not built: "+why, string(artifact))
 			continue
 		}
-		in := r.buildInput(component)
-		future := workflow.ExecuteActivity(gate(all.ctx, component.Build.Timeout.Std(), "Build "+component.Name), builds.Build, in)
+		future := r.produce(all.ctx, component)
 		all.add(future, func() error {
 			var result activities.BuildResult
 			if err := future.Get(ctx, &result); err != nil {
 				return err
 			}
 			built[component.Name] = result.Artifact
-			r.note(fmt.Sprintf("built %s in %s", component.Name, release.Duration(result.Took.Round(time.Millisecond))), string(result.Artifact))
+			r.noteBuilt(component, result)
 			return nil
 		})
 	}
 	if err := all.wait(); err != nil {
 		return err
 	}
-	r.did(release.StageBuild, slices.ContainsFunc(r.spec.Components, func(c release.Component) bool { return len(c.Build.Run) > 0 }))
+	r.did(release.StageBuild, slices.ContainsFunc(r.spec.Components, func(c release.Component) bool { return c.Build.Works() }))
 	r.plan = release.NewPlan(r.in.Release, r.in.Request, r.spec, built, r.in.Stable)
 	r.keepCommits()
 	r.status.PlanHash, r.status.Moves, r.status.Steps = r.plan.Hash(), r.plan.Moves, r.plan.Steps

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
@@ -15,13 +16,15 @@ type World struct {
 	Source   *Source
 	Commands *Commands
 	Attester *Attester
-	Runtime  *Runtime
-	Prover   *Prover
-	Gateways *Gateways
-	Rules    *Rules
-	Ledger   *Ledger
-	Registry *Registry
-	Journal  *Journal
+	// Elsewhere builds what is not built here.
+	Elsewhere *Elsewhere
+	Runtime   *Runtime
+	Prover    *Prover
+	Gateways  *Gateways
+	Rules     *Rules
+	Ledger    *Ledger
+	Registry  *Registry
+	Journal   *Journal
 
 	mu         sync.Mutex
 	events     []Event
@@ -46,6 +49,9 @@ func New(gateways int, units ...string) *World {
 	w.Source = &Source{world: w, commits: map[string]Commit{}, Units: units}
 	w.Commands = &Commands{world: w}
 	w.Attester = &Attester{}
+	w.Elsewhere = &Elsewhere{
+		world: w, runs: map[string]activities.WorkflowRun{}, tags: map[string]string{}, images: map[string]string{}, uploaded: map[string]string{},
+	}
 	w.Runtime = &Runtime{world: w, running: map[string]bool{}}
 	w.Prover = &Prover{world: w}
 	w.Gateways = newGateways(w, gateways, units)

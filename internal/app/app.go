@@ -83,6 +83,7 @@ type App struct {
 	writer   *github.Writer
 	api      *api.Server
 	dispatch *dispatch.Dispatcher
+	waiting  waiting
 	worker   interface {
 		Start() error
 		Stop()
@@ -129,11 +130,12 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	if err != nil {
 		return fmt.Errorf("artifacts: %w", err)
 	}
+	shelf := newShelf(o.Config, artifacts)
 	runner, err := build.New(build.Options{Home: a.path("home"), Temp: a.path("tmp"), Path: o.Config.Build.Path, Env: o.Config.Build.Env})
 	if err != nil {
 		return fmt.Errorf("builder: %w", err)
 	}
-	a.runtime, err = runtime.New(runtime.Options{Dir: a.path("runtime"), Unpack: artifacts.Extract, Path: o.Config.Build.Path, Log: a.log})
+	a.runtime, err = runtime.New(runtime.Options{Dir: a.path("runtime"), Unpack: shelf.Extract, Path: o.Config.Build.Path, Log: a.log})
 	if err != nil {
 		return fmt.Errorf("runtime: %w", err)
 	}
@@ -161,7 +163,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	}
 	a.worker = worker.New(o.Temporal, worker.Activities{
 		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units(), Author: a.author},
-		Build:   &activities.Build{Repositories: repositories, Commands: commands{runner: runner, logs: a.path("logs")}, Artifacts: artifactStore{artifacts}, Attester: a.attestations, Dir: a.path("work")},
+		Build:   a.builds(repositories, commands{runner: runner, logs: a.path("logs")}, shelf),
 		Deploy:  &activities.Deploy{Runtime: deployer{a.runtime}, Gateways: a.fleet},
 		Checks:  &activities.Checks{Repositories: repositories, Prover: prover{}, Dir: a.path("work")},
 		Traffic: &activities.Traffic{Router: a.fleet, Salt: salter(salts)},
@@ -175,10 +177,11 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 // serveFrom makes the parts that others call.
 func (a *App) serveFrom(o Options, repositories repositories) error {
 	box := inbox{a.store}
+	a.waiting = newWaiting(a.store, a.dispatch)
 	parts := intake.Parts{
 		Inbox: box, Applications: applications{Store: a.store, adopt: o.Adopt}, Manifests: manifests{repositories}, Submitter: a.dispatch,
 		Releases: underWay{a.dispatch, a.store}, Repositories: now(repositories), Heads: heads{a.store}, Serving: a.store, People: a.people, Log: a.log,
-		Released: released{a.store}, Instructor: instructor{desk.Audit{Releases: a.dispatch, Records: a.store}},
+		Released: released{a.store}, Instructor: instructor{desk.Audit{Releases: a.dispatch, Records: a.store}}, Builds: a.waiting,
 	}
 	if a.writer != nil {
 		parts.Protections = a
@@ -207,7 +210,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	a.api, err = api.New(api.Options{
 		Releases: audited{a.dispatch, desk.Audit{Releases: a.dispatch, Records: a.store}}, Records: records{a.store},
 		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
-		Writebacks: writebacks{a.store, a.kickAll}, Artifacts: shelf{a.attestations},
+		Writebacks: writebacks{a.store, a.kickAll}, Artifacts: statements{a.attestations},
 		Events: a.feed, Subscriptions: subscriptions{a.store, a.subscribers.Subscribers, a.subscribers.Kick},
 		Inbox: inboxView{a.store, a.router.Wake},
 		Keys:  idempotency{a.store}, Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,

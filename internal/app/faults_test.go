@@ -212,7 +212,7 @@ func TestIntakeProcess(t *testing.T) {
 	box, log := faultyInbox{inbox{s}, f}, slog.New(slog.DiscardHandler)
 	lane := &fileLane{faults: f, file: os.Getenv(faultLane)}
 	router := intake.NewRouter(intake.Parts{Inbox: box, Applications: applications{Store: s}, Manifests: mainIsProduction{}, Submitter: lane, Repositories: noHistory{}, Heads: heads{s}, Serving: s, Log: log})
-	handler, err := intake.NewGitHub(faultSecret, box, router, log)
+	handler, err := intake.NewGitHub([]string{faultSecret}, box, router, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func intakeOf(t *testing.T, s *store.Store, lane intake.Submitter) (*intake.GitH
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	router := intake.NewRouter(intake.Parts{Inbox: inbox{s}, Applications: applications{Store: s}, Manifests: mainIsProduction{}, Submitter: lane, Repositories: noHistory{}, Heads: heads{s}, Serving: s, Log: log})
-	handler, err := intake.NewGitHub(faultSecret, inbox{s}, router, log)
+	handler, err := intake.NewGitHub([]string{faultSecret}, inbox{s}, router, log)
 	if err != nil {
 		t.Fatal(err)
 	}

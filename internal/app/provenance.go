@@ -46,11 +46,16 @@ func builderOf(c config.Config) string {
 // Attest signs where an artifact comes from, and returns once that is stored.
 func (a *attestations) Attest(ctx context.Context, made activities.Made) error {
 	lane := made.Release.Lane
+	var from activities.Material
+	if made.From != nil {
+		from = *made.From
+	}
 	statement, err := provenance.New(provenance.Build{
 		Subject: lane.Tenant + "/" + lane.Application + "/" + made.Component.Name, SHA256: made.Artifact.Hex(),
 		Repository: made.Repository, Ref: made.Ref, Commit: made.Commit,
 		ManifestPath: activities.ManifestFile, ManifestSHA256: made.Manifest.Hex(),
 		Component: made.Component.Name, Command: made.Component.Build.Run, Release: made.Release.String(),
+		From: from.URI, FromSHA256: from.Digest.Hex(),
 		Builder: a.builder, Version: a.version, Invocation: made.Attempt, Started: made.Started, Finished: made.Finished,
 	})
 	if err != nil {
@@ -123,10 +128,10 @@ func best(origin release.Provenance, stated []store.Statement, trusted []provena
 	return found
 }
 
-// shelf is what is stated, in the words of the API.
-type shelf struct{ *attestations }
+// statements are what is stated, in the words of the API.
+type statements struct{ *attestations }
 
-func (s shelf) Statements(ctx context.Context, artifact release.Digest, most int) ([]api.Statement, error) {
+func (s statements) Statements(ctx context.Context, artifact release.Digest, most int) ([]api.Statement, error) {
 	stored, err := s.store.Statements(ctx, artifact, most)
 	if err != nil {
 		return nil, err
@@ -139,7 +144,7 @@ func (s shelf) Statements(ctx context.Context, artifact release.Digest, most int
 }
 
 // Built is the newest artifact of each component that was built for a release, in the order of their names.
-func (s shelf) Built(ctx context.Context, id release.ID) ([]api.Artifact, error) {
+func (s statements) Built(ctx context.Context, id release.ID) ([]api.Artifact, error) {
 	stored, err := s.store.StatementsOf(ctx, id, mostStatements)
 	if err != nil {
 		return nil, err
@@ -157,7 +162,7 @@ func (s shelf) Built(ctx context.Context, id release.ID) ([]api.Artifact, error)
 	return out, nil
 }
 
-func (s shelf) Keys(context.Context) ([]api.SigningKey, error) {
+func (s statements) Keys(context.Context) ([]api.SigningKey, error) {
 	trusted, err := s.keys.Trusted()
 	if err != nil {
 		return nil, err

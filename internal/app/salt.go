@@ -25,5 +25,6 @@ type artifactStore struct{ store *artifact.Store }
 
 // Put packs a folder.
 func (a artifactStore) Put(ctx context.Context, dir string) (release.Digest, int64, error) {
-	return a.store.Put(ctx, dir, nil)
+	digest, size, err := a.store.Put(ctx, dir, nil)
+	return digest, size, final(err)
 }

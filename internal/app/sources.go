@@ -38,7 +38,7 @@ func (a *App) takeSources(c config.Config, box intake.Inbox) error {
 		{gitlabPath, c.GitLab.Reveal(), intake.NewGitLab},
 		{giteaPath, c.Gitea.Reveal(), intake.NewGitea},
 		{standardPath, c.Standard.Reveal(), intake.NewStandard},
-		{registryPath, c.Registry.Reveal(), intake.NewRegistry},
+		{registryPath, c.RegistryEvents.Reveal(), intake.NewRegistry},
 	} {
 		if len(source.secrets) == 0 {
 			continue

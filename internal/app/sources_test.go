@@ -41,7 +41,7 @@ func taking(t *testing.T, c config.Config) (*App, error) {
 func TestEachSourceHasItsPath(t *testing.T) {
 	a, err := taking(t, config.Config{
 		GitHub: config.GitHub{Secrets: []config.Secret{"new", "old"}}, GitLab: &config.Source{Secret: "gitlab-token-of-16"}, Gitea: &config.Source{Secret: "s3cr3t"},
-		Standard: &config.Source{Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, Registry: &config.Registry{Token: "registry-token-1"},
+		Standard: &config.Source{Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, RegistryEvents: &config.RegistryEvents{Token: "registry-token-1"},
 		Alertmanager: config.AlarmSource{Token: "alertmanager-token"}, CloudEvents: config.AlarmSource{Tokens: []config.Secret{"cloudevents-token"}},
 	})
 	if err != nil {

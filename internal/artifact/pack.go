@@ -123,14 +123,14 @@ func (t *tree) note(name string, info fs.FileInfo) error {
 	case info.Mode().IsRegular():
 		t.bytes += info.Size()
 	default:
-		return fmt.Errorf("%s is a %s: only files, folders and links can be stored", name, kind(info.Mode()))
+		return fmt.Errorf("%w: %s is a %s: only files, folders and links can be stored", ErrUnusable, name, kind(info.Mode()))
 	}
 	t.entries[name] = info
 	if len(t.entries) > t.limits.Files {
-		return fmt.Errorf("over %d files: store less, or raise the limit of files in an artifact", t.limits.Files)
+		return fmt.Errorf("%w: over %d files: store less, or raise the limit of files in an artifact", ErrUnusable, t.limits.Files)
 	}
 	if t.bytes > t.limits.Bytes {
-		return fmt.Errorf("over %d bytes at %s: store less, or raise the limit of an artifact's size", t.limits.Bytes, name)
+		return fmt.Errorf("%w: over %d bytes at %s: store less, or raise the limit of an artifact's size", ErrUnusable, t.limits.Bytes, name)
 	}
 	return nil
 }
@@ -205,14 +205,14 @@ var errChanged = errors.New("changed while it was read: store a tree after its b
 // links, by following it.
 func checkLink(root *os.Root, name, target string) error {
 	if path.IsAbs(target) || !filepath.IsLocal(path.Join(path.Dir(name), target)) {
-		return fmt.Errorf("link to %q leaves the tree: want a relative link to something inside", target)
+		return fmt.Errorf("%w: link to %q leaves the tree: want a relative link to something inside", ErrUnusable, target)
 	}
 	_, err := root.Stat(name)
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENOTDIR):
 		return nil // a link to nothing, or in a circle, leads nowhere outside
 	case strings.Contains(err.Error(), "escapes"):
-		return fmt.Errorf("link to %q leaves the tree by way of another link: want a link to something inside", target)
+		return fmt.Errorf("%w: link to %q leaves the tree by way of another link: want a link to something inside", ErrUnusable, target)
 	default:
 		return err
 	}

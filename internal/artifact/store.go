@@ -97,7 +97,7 @@ func (s *Store) path(digest release.Digest) string {
 // Put stores the named paths of a directory tree, with everything below them, and returns the
 // digest and the size of the tar in bytes. Paths are relative to source; none means all of it.
 // Folders named .git are left out. Links that leave the tree, devices, sockets and pipes are
-// refused, and so is a tree over the [Limits]. Putting what is there already changes nothing; a
+// refused, and so is a tree over the [Limits], all as [ErrUnusable]. Putting what is there already changes nothing; a
 // stored copy that has become corrupt is replaced.
 func (s *Store) Put(ctx context.Context, source string, paths []string) (release.Digest, int64, error) {
 	digest, size, err := s.put(ctx, source, paths)
@@ -108,14 +108,11 @@ func (s *Store) Put(ctx context.Context, source string, paths []string) (release
 }
 
 func (s *Store) put(ctx context.Context, source string, paths []string) (release.Digest, int64, error) {
-	file, err := s.temp(s.tempDir(), "put-*")
+	file, removed, err := s.unfinished()
 	if err != nil {
 		return "", 0, err
 	}
-	// After the rename there is nothing of this name, and the error says so.
-	defer func() { _ = os.Remove(file.Name()) }()
-	defer file.Close()
-
+	defer removed()
 	hash := sha256.New()
 	counted := &counter{to: io.MultiWriter(file, hash)}
 	if err := pack(ctx, counted, source, paths, s.Limits); err != nil {
@@ -126,6 +123,18 @@ func (s *Store) put(ctx context.Context, source string, paths []string) (release
 		return "", 0, err
 	}
 	return digest, counted.n, nil
+}
+
+// unfinished is a new file beside what is stored, and how it goes when it has been given no name.
+func (s *Store) unfinished() (file *os.File, removed func(), err error) {
+	if file, err = s.temp(s.tempDir(), "put-*"); err != nil {
+		return nil, nil, err
+	}
+	return file, func() {
+		file.Close()
+		// After the rename there is nothing of this name, and the error says so.
+		_ = os.Remove(file.Name())
+	}, nil
 }
 
 // keep gives a finished file its name. What is visible under a name is always complete: the bytes

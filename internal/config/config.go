@@ -36,11 +36,11 @@ type Config struct {
 	GatewayToken Secret `yaml:"gateway-token"`
 	// GitHub is the webhook source of this name.
 	GitHub GitHub `yaml:"github"`
-	// GitLab, Gitea (and Forgejo), Standard (Standard Webhooks) and Registry (images) are others; nil turns one off.
-	GitLab   *Source   `yaml:"gitlab"`
-	Gitea    *Source   `yaml:"gitea"`
-	Standard *Source   `yaml:"standard"`
-	Registry *Registry `yaml:"registry"`
+	// GitLab, Gitea (and Forgejo), Standard (Standard Webhooks) and RegistryEvents (images) are others; nil turns one off.
+	GitLab         *Source         `yaml:"gitlab"`
+	Gitea          *Source         `yaml:"gitea"`
+	Standard       *Source         `yaml:"standard"`
+	RegistryEvents *RegistryEvents `yaml:"registry-events"`
 	// Schedules release branches at fixed times.
 	Schedules []Schedule `yaml:"schedules"`
 	// Alertmanager and CloudEvents are webhooks that stop releases.
@@ -55,6 +55,9 @@ type Config struct {
 	Build     Build  `yaml:"build"`
 	// Provenance says how the installation's builds are known to others.
 	Provenance Provenance `yaml:"provenance"`
+	// Registry is where artifacts are shared; Images are how the images that manifests name are asked for.
+	Registry Registry      `yaml:"registry"`
+	Images   []ImageAccess `yaml:"images"`
 	// Notify says who hears of what; Slack, DingTalk and Feishu are where.
 	Notify   Notify   `yaml:"notify"`
 	Slack    Slack    `yaml:"slack"`
@@ -299,6 +302,7 @@ func (c Config) Check() error {
 	if len(c.Tokens) == 0 {
 		fault("tokens", "is empty: nobody could use the API")
 	}
+	faults = append(faults, c.checkRegistries()...)
 	return errors.Join(append(faults, c.checkTokens(), c.GitHub.check(), c.Retention.check())...)
 }
 

@@ -67,7 +67,7 @@ func TestTheExamplesOfSourcesAreRead(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", example[1], err)
 		}
-		sources += len(local.GitLab.Reveal()) + len(local.Gitea.Reveal()) + len(local.Standard.Reveal()) + len(local.Registry.Reveal())
+		sources += len(local.GitLab.Reveal()) + len(local.Gitea.Reveal()) + len(local.Standard.Reveal()) + len(local.RegistryEvents.Reveal())
 		schedules += len(local.Schedules)
 	}
 	if sources != 6 || schedules != 1 {

@@ -31,8 +31,11 @@ type Local struct {
 	GitLab    *Source    `yaml:"gitlab"`
 	Gitea     *Source    `yaml:"gitea"`
 	Standard  *Source    `yaml:"standard"`
-	Registry  *Registry  `yaml:"registry"`
 	Schedules []Schedule `yaml:"schedules"`
+	// RegistryEvents is a webhook; Registry and Images are as in [Config].
+	RegistryEvents *RegistryEvents `yaml:"registry-events"`
+	Registry       Registry        `yaml:"registry"`
+	Images         []ImageAccess   `yaml:"images"`
 }
 
 // ReadLocal reads such a file. Its error names every fault with its path.
@@ -52,7 +55,7 @@ func ReadLocal(file string) (Local, error) {
 	if c.Directory != "" && !filepath.IsAbs(c.Directory) {
 		c.Directory = filepath.Join(dir, c.Directory)
 	}
-	if err := errors.Join(c.reveal(dir), c.checkTokens(), c.GitHub.check(), c.Retention.check()); err != nil {
+	if err := errors.Join(c.reveal(dir), c.checkTokens(), c.GitHub.check(), c.Retention.check(), errors.Join(c.checkRegistries()...)); err != nil {
 		return Local{}, fmt.Errorf("%s: %w", file, err)
 	}
 	if len(c.GitHub.Secrets) > 0 {
@@ -61,7 +64,8 @@ func ReadLocal(file string) (Local, error) {
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,
 		Alertmanager: c.Alertmanager, CloudEvents: c.CloudEvents, GitHub: c.GitHub, Events: c.Events, Retention: c.Retention,
-		GitLab: c.GitLab, Gitea: c.Gitea, Standard: c.Standard, Registry: c.Registry, Schedules: c.Schedules,
+		GitLab: c.GitLab, Gitea: c.Gitea, Standard: c.Standard, RegistryEvents: c.RegistryEvents, Schedules: c.Schedules,
+		Registry: c.Registry, Images: c.Images,
 	}, nil
 }
 
@@ -69,7 +73,8 @@ func ReadLocal(file string) (Local, error) {
 func (l Local) Apply(c *Config) {
 	c.Tokens = append(c.Tokens, l.Tokens...)
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
-	c.GitLab, c.Gitea, c.Standard, c.Registry, c.Schedules = l.GitLab, l.Gitea, l.Standard, l.Registry, l.Schedules
+	c.GitLab, c.Gitea, c.Standard, c.RegistryEvents, c.Schedules = l.GitLab, l.Gitea, l.Standard, l.RegistryEvents, l.Schedules
+	c.Registry, c.Images = l.Registry, l.Images
 	made := c.GitHub.Secret
 	switch c.GitHub = l.GitHub; {
 	case c.GitHub.Secret == "" && len(c.GitHub.Secrets) == 0:

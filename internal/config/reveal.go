@@ -22,6 +22,7 @@ func (c *Config) reveal(dir string) error {
 		places = append(places, place{fmt.Sprintf("tokens[%d].token", i), &c.Tokens[i].Token})
 	}
 	places = append(places, c.GitHub.secrets()...)
+	places = append(places, c.registrySecrets()...)
 	places = append(places, c.chatSecrets()...)
 	subscribers, done := c.eventSecrets()
 	defer done()

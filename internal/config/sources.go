@@ -19,8 +19,8 @@ type Source struct {
 	Secrets []Secret `yaml:"secrets"`
 }
 
-// Registry is a webhook whose senders show a bearer token. It is turned on by being there.
-type Registry struct {
+// RegistryEvents is a webhook whose senders show a bearer token. It is turned on by being there.
+type RegistryEvents struct {
 	// Token is the one there is. Tokens are two while one replaces the other, the new one first. One of the two is set.
 	Token  Secret   `yaml:"token"`
 	Tokens []Secret `yaml:"tokens"`
@@ -55,7 +55,7 @@ func (s *Source) Reveal() []string {
 }
 
 // Reveal are the tokens, the newest first; nil without any.
-func (r *Registry) Reveal() []string {
+func (r *RegistryEvents) Reveal() []string {
 	if r == nil {
 		return nil
 	}
@@ -101,9 +101,9 @@ func (c *Config) rotations() []rotating {
 			})
 		}
 	}
-	if c.Registry != nil {
+	if c.RegistryEvents != nil {
 		out = append(out, rotating{
-			path: "registry", one: "token", list: "tokens", secret: &c.Registry.Token, secrets: c.Registry.Tokens, required: true, least: shortestToken,
+			path: "registry-events", one: "token", list: "tokens", secret: &c.RegistryEvents.Token, secrets: c.RegistryEvents.Tokens, required: true, least: shortestToken,
 		})
 	}
 	return out

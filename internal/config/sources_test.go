@@ -16,7 +16,7 @@ github: {secrets: ["file:TOKEN", older]}
 gitlab: {secrets: ["env:GITLAB_NEW", whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}
 gitea: {secret: s3cr3t}
 standard: {secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}
-registry: {tokens: [registry-token-new, registry-token-old]}
+registry-events: {tokens: [registry-token-new, registry-token-old]}
 alertmanager: {tokens: [alertmanager-new, alertmanager-old]}
 cloudevents: {token: cloudevents-token}
 `)
@@ -29,7 +29,7 @@ cloudevents: {token: cloudevents-token}
 		"gitlab":       {c.GitLab.Reveal(), []string{"a-new-gitlab-token", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}},
 		"gitea":        {c.Gitea.Reveal(), []string{"s3cr3t"}},
 		"standard":     {c.Standard.Reveal(), []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}},
-		"registry":     {c.Registry.Reveal(), []string{"registry-token-new", "registry-token-old"}},
+		"registry":     {c.RegistryEvents.Reveal(), []string{"registry-token-new", "registry-token-old"}},
 		"alertmanager": {c.Alertmanager.Reveal(), []string{"alertmanager-new", "alertmanager-old"}},
 		"cloudevents":  {c.CloudEvents.Reveal(), []string{"cloudevents-token"}},
 	} {
@@ -37,7 +37,7 @@ cloudevents: {token: cloudevents-token}
 			t.Errorf("%s has %v, want %v", name, tt.got, tt.want)
 		}
 	}
-	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v %+v %#v", c, c.Gitea, c.Registry)} {
+	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v %+v %#v", c, c.Gitea, c.RegistryEvents)} {
 		for _, secret := range []string{"older", "s3cr3t", "whsec_", "registry-token", "alertmanager-new"} {
 			if strings.Contains(text, secret) {
 				t.Errorf("%s is printed: %s", secret, text)
@@ -50,7 +50,7 @@ cloudevents: {token: cloudevents-token}
 	}
 	for name, got := range map[string][]string{
 		"github": without.GitHub.Reveal(), "gitlab": without.GitLab.Reveal(), "gitea": without.Gitea.Reveal(), "standard": without.Standard.Reveal(),
-		"registry": without.Registry.Reveal(), "alertmanager": without.Alertmanager.Reveal(),
+		"registry": without.RegistryEvents.Reveal(), "alertmanager": without.Alertmanager.Reveal(),
 	} {
 		if got != nil {
 			t.Errorf("%s has %v and is turned off", name, got)
@@ -68,9 +68,9 @@ func TestSourcesAreRefusedWithTheirPlace(t *testing.T) {
 		{"an empty secret", `gitea: {secret: ""}`, "gitea.secret: is missing"},
 		{"an empty list", "standard: {secrets: []}", "standard.secret: is missing"},
 		{"a blank secret", `gitea: {secret: "  "}`, "gitea.secret: is blank"},
-		{"a blank one in a list", `registry: {tokens: [registry-token-new, ""]}`, "registry.tokens[1]: is blank"},
+		{"a blank one in a list", `registry-events: {tokens: [registry-token-new, ""]}`, "registry-events.tokens[1]: is blank"},
 		{"a file that is empty", fmt.Sprintf("gitea: {secrets: [s3cr3t, \"file:%s\"]}", empty), "gitea.secrets[1]: " + empty + " is empty"},
-		{"a variable that is not set", "registry: {token: env:SKYISLAND_NOT_SET}", "registry.token: the variable SKYISLAND_NOT_SET is not set"},
+		{"a variable that is not set", "registry-events: {token: env:SKYISLAND_NOT_SET}", "registry-events.token: the variable SKYISLAND_NOT_SET is not set"},
 		{"both forms", "github: {secret: one, secrets: [two]}", "github: secret and secrets are both set"},
 		{"three", "github: {secrets: [one, two, three]}", "github.secrets: there are 3: at most 2"},
 		{"the same twice", "github: {secrets: [one, one]}", "github.secrets[1]: stands twice"},
@@ -122,7 +122,7 @@ func TestAnInstallationOnOneMachineHasSourcesToo(t *testing.T) {
 gitlab: {secret: gitlab-token-of-16}
 gitea: {secret: s3cr3t}
 standard: {secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}
-registry: {token: registry-token-1}
+registry-events: {token: registry-token-1}
 schedules: [{name: nightly, application: acme/checkout, branch: main, cron: "@daily"}]
 `
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -134,7 +134,7 @@ schedules: [{name: nightly, application: acme/checkout, branch: main, cron: "@da
 	}
 	var c Config
 	local.Apply(&c)
-	if len(c.GitLab.Reveal())+len(c.Gitea.Reveal())+len(c.Standard.Reveal())+len(c.Registry.Reveal())+len(c.Schedules) != 5 {
+	if len(c.GitLab.Reveal())+len(c.Gitea.Reveal())+len(c.Standard.Reveal())+len(c.RegistryEvents.Reveal())+len(c.Schedules) != 5 {
 		t.Errorf("read %+v", c)
 	}
 	if err := os.WriteFile(file, []byte("gitea: {}\nschedules: [{name: nightly}]\n"), 0o600); err != nil {

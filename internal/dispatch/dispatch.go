@@ -130,6 +130,13 @@ func (d *Dispatcher) Alarm(ctx context.Context, id release.ID, alarm release.Ala
 	return d.instructError(ctx, id, err, "raise an alarm at release "+id.String())
 }
 
+// Built tells a release that a build elsewhere of its commit has ended, so that it looks at once. It returns when the
+// word is safely in the release's history. A release that waits for no build takes no notice.
+func (d *Dispatcher) Built(ctx context.Context, id release.ID, notice release.BuiltNotice) error {
+	err := d.client.SignalWorkflow(ctx, id.WorkflowID(), "", workflows.SignalBuilt, notice)
+	return d.instructError(ctx, id, err, "tell release "+id.String()+" of a build")
+}
+
 // Lane is how a lane is.
 func (d *Dispatcher) Lane(ctx context.Context, lane release.Lane) (workflows.LaneState, error) {
 	var state workflows.LaneState

@@ -128,6 +128,20 @@ func TestReleaseThatHasEndedIsToldFromOneThatNeverWas(t *testing.T) {
 	}
 }
 
+func TestAReleaseIsToldOfABuild(t *testing.T) {
+	notice := release.BuiltNotice{Repository: "acme/api", Commit: "c"}
+	m := &mocks.Client{}
+	m.On("SignalWorkflow", anything, id.WorkflowID(), "", workflows.SignalBuilt, notice).Return(nil).Once()
+	if err := dispatch.New(m).Built(t.Context(), id, notice); err != nil {
+		t.Error(err)
+	}
+	m.On("SignalWorkflow", anything, id.WorkflowID(), "", workflows.SignalBuilt, notice).Return(serviceerror.NewNotFound("not running"))
+	m.On("DescribeWorkflowExecution", anything, id.WorkflowID(), "").Return(&workflowservice.DescribeWorkflowExecutionResponse{}, nil)
+	if err := dispatch.New(m).Built(t.Context(), id, notice); !errors.Is(err, release.ErrFinished) {
+		t.Errorf("one that has ended: %v", err)
+	}
+}
+
 func TestStatusHasTheEvidenceOfTheLastHeartbeat(t *testing.T) {
 	for name, c := range map[string]struct {
 		phase release.Phase

@@ -43,7 +43,7 @@ func checkComponents(doc *yamldoc.Document, components []release.Component) {
 
 func checkComponent(doc *yamldoc.Document, at string, c release.Component) {
 	checkInside(doc, at+".path", c.Path)
-	checkCommand(doc, at+".build", c.Build)
+	checkBuild(doc, at+".build", c.Build)
 	checkCommand(doc, at+".test", c.Test)
 	checkArguments(doc, at+".run.command", c.Run.Command)
 	checkVariables(doc, at+".run.env", c.Run.Env, "PORT")

@@ -113,7 +113,7 @@ func TestTheSketchOfTheDesignParsesExactly(t *testing.T) {
 		Scenario: "shopping-guide", Branch: "main", Concurrency: release.Supersede, Units: []string{"a", "b"},
 		Components: []release.Component{{
 			Name: "timetable", Path: "functions/timetable",
-			Build:   release.Command{Run: []string{"go", "build", "-o", "bin/timetable", "."}, Timeout: 10 * minute, Output: 16 << 20},
+			Build:   release.Build{Run: []string{"go", "build", "-o", "bin/timetable", "."}, Timeout: 10 * minute, Output: 16 << 20},
 			Test:    release.Command{Run: []string{"go", "test", "./..."}, Timeout: 10 * minute, Output: 16 << 20},
 			Run:     release.Run{Command: []string{"bin/timetable"}, Health: "/healthz", Instances: 2, Start: 30 * second, Drain: 10 * second},
 			Cases:   []string{"cases/*.yaml"},

@@ -18,7 +18,7 @@ func Schema() string { return schema }
 // who generates documentation from its types.
 func Full() *Manifest {
 	return &Manifest{
-		Components: []release.Component{{Ingress: release.Ingress{
+		Components: []release.Component{{Build: release.Build{Actions: &release.Actions{}}, Ingress: release.Ingress{
 			Pins: []release.Pin{{}}, Limits: []release.RateLimit{{}}, Breaker: &release.Breaker{},
 			Authentication: &release.Authentication{APIKey: &release.APIKeyAuth{}, JWT: &release.JWTAuth{}, HMAC: &release.HMACAuth{}},
 			Fallback:       &release.Fallback{Answer: &release.StaticAnswer{}},

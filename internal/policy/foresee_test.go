@@ -28,7 +28,7 @@ func foreseeable() release.Spec {
 		Lane: release.Lane{Tenant: "demo", Application: "hello", Environment: "production"}, Branch: "main", Concurrency: release.Supersede,
 		Units: []string{"a", "b"}, Freeze: release.HoldFreeze, Watch: release.Duration(time.Minute),
 		Components: []release.Component{{
-			Name: "web", Build: release.Command{Run: []string{"make"}}, Test: release.Command{Run: []string{"test"}},
+			Name: "web", Build: release.Build{Run: []string{"make"}}, Test: release.Command{Run: []string{"test"}},
 			Run: release.Run{Command: []string{"web"}, Health: "/", Instances: 1}, Ingress: release.Ingress{Path: "/"},
 		}},
 		Ramp: release.Ramp{Steps: []release.Weight{500, 5000}, Bake: release.Duration(time.Minute), Patience: release.Duration(time.Hour)},

@@ -127,7 +127,7 @@ func (f *forecaster) plan(spec release.Spec) {
 	f.out.Plan = &plan
 	has := map[release.Stage]bool{release.StagePressure: spec.Pressure != nil}
 	for _, c := range spec.Components {
-		has[release.StageBuild] = has[release.StageBuild] || len(c.Build.Run) > 0
+		has[release.StageBuild] = has[release.StageBuild] || c.Build.Works()
 		has[release.StageTest] = has[release.StageTest] || len(c.Test.Run) > 0
 		has[release.StageCases] = has[release.StageCases] || len(c.Cases) > 0
 	}

@@ -105,6 +105,9 @@ type Build struct {
 	ManifestSHA256 string
 	Component      string
 	Command        []string
+	// From is what was taken instead of built, and FromSHA256 its digest; empty where there is none.
+	From       string
+	FromSHA256 string
 	// Release is what it was built for.
 	Release string
 	// Builder is a URI, Version what it is called in its log.
@@ -133,6 +136,14 @@ func New(b Build) (Statement, error) {
 	if err != nil {
 		return Statement{}, fmt.Errorf("state where %s comes from: %w", b.Subject, err)
 	}
+	dependencies := []Resource{{URI: sourceURI(b.Repository, b.Ref), Digest: map[string]string{"gitCommit": b.Commit}}}
+	if b.From != "" {
+		taken := Resource{URI: b.From}
+		if b.FromSHA256 != "" {
+			taken.Digest = map[string]string{"sha256": b.FromSHA256}
+		}
+		dependencies = append(dependencies, taken)
+	}
 	internal, err := json.Marshal(internals{Release: b.Release})
 	if err != nil {
 		return Statement{}, fmt.Errorf("state where %s comes from: %w", b.Subject, err)
@@ -144,7 +155,7 @@ func New(b Build) (Statement, error) {
 		Predicate: Predicate{
 			BuildDefinition: BuildDefinition{
 				BuildType: BuildType, ExternalParameters: external, InternalParameters: internal,
-				ResolvedDependencies: []Resource{{URI: sourceURI(b.Repository, b.Ref), Digest: map[string]string{"gitCommit": b.Commit}}},
+				ResolvedDependencies: dependencies,
 			},
 			RunDetails: RunDetails{
 				Builder: Builder{ID: b.Builder, Version: map[string]string{"skyisland": b.Version}},

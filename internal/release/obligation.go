@@ -170,7 +170,7 @@ func (s Spec) lacks(o Obligation) (out Problems) {
 	}
 	for i, c := range s.Components {
 		at := fmt.Sprintf("components[%d].", i)
-		if slices.Contains(o.Stages, StageBuild) && len(c.Build.Run) == 0 {
+		if slices.Contains(o.Stages, StageBuild) && !c.Build.Works() {
 			report(at+"build", "that "+c.Name+" is built", "add build: {run: [...]}")
 		}
 		if slices.Contains(o.Stages, StageTest) && len(c.Test.Run) == 0 {

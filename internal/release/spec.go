@@ -69,7 +69,7 @@ type Component struct {
 	Name string `json:"name"`
 	// Path is the component's folder, relative to the root of the repository.
 	Path  string  `json:"path"`
-	Build Command `json:"build"`
+	Build Build   `json:"build"`
 	Test  Command `json:"test"`
 	Run   Run     `json:"run"`
 	// Cases are glob patterns of case files, relative to the component's folder.

@@ -134,7 +134,7 @@ func TestTheTour(t *testing.T) {
 			component := spec.Components[0]
 			formatted(t, dir)
 			command(t, dir, component.Test)
-			command(t, dir, component.Build)
+			command(t, dir, component.Build.Command())
 			command(t, dir, release.Command{Run: []string{"go", "vet", "./..."}})
 			endpoint := start(t, dir, component.Run)
 			all, err := cases.Load(os.DirFS(dir), component.Cases)

@@ -33,7 +33,7 @@ func TestAFullDiskIsAnsweredWith503AndNothingIsHalfDone(t *testing.T) {
 	box := webhookInbox{store: s}
 	log := slog.New(slog.DiscardHandler)
 	const secret = "a secret of the test"
-	handler, err := intake.NewGitHub(secret, box, intake.NewRouter(intake.Parts{Inbox: box, Log: log}), log)
+	handler, err := intake.NewGitHub([]string{secret}, box, intake.NewRouter(intake.Parts{Inbox: box, Log: log}), log)
 	if err != nil {
 		t.Fatal(err)
 	}

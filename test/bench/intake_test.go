@@ -195,7 +195,7 @@ func serveIntake(ctx context.Context, listener net.Listener, dsn string, ended c
 	log := slog.New(slog.DiscardHandler)
 	box := benchInbox{db}
 	router := intake.NewRouter(intake.Parts{Inbox: box, Applications: db, Log: log})
-	handler, err := intake.NewGitHub(intakeSecret, box, router, log)
+	handler, err := intake.NewGitHub([]string{intakeSecret}, box, router, log)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ var benchLane = release.Lane{Tenant: "bench", Application: "nothing", Environmen
 func benchSpec() release.Spec {
 	component := release.Component{
 		Name: benchComponent, Path: ".", Ingress: release.Ingress{Path: "/"},
-		Build: release.Command{Timeout: release.Duration(time.Minute)},
+		Build: release.Build{Timeout: release.Duration(time.Minute)},
 		Test:  release.Command{Timeout: release.Duration(time.Minute)},
 		Run: release.Run{
 			Command: []string{"bin/function"}, Health: "/healthz", Instances: 1,
