@@ -49,6 +49,7 @@ type Installation struct {
 	policies     api.Policies
 	freezes      []release.Freeze
 	deliveries   []api.Delivery
+	writebacks   []api.Writeback
 	away         error
 	broken       error
 	asked        int
@@ -68,7 +69,7 @@ func New() *Installation {
 // Server is the API before the installation.
 func (i *Installation) Server(info api.Info) (*api.Server, error) {
 	return api.New(api.Options{
-		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Info: info, People: i.people, Policies: i.policies,
+		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Writebacks: i, Info: info, People: i.people, Policies: i.policies,
 		Tokens: []api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},
