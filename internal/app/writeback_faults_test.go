@@ -50,10 +50,13 @@ func (d dying) Settle(ctx context.Context, w github.Work, again, at time.Time) e
 func TestAProgramThatDiesAnywhereLeavesNothingDouble(t *testing.T) {
 	onEachStore(t, func(t *testing.T, one, _ *store.Store) {
 		died := 0
-		for writes := range 12 {
+		for writes := range 14 {
 			h := newHub(t, one, true)
 			first := h.writer(one, nil)
-			// The third is a rollback during the ramp, of which all objects are made at once.
+			if writes%2 == 1 {
+				h.github.With("acme/checkout", func(r *githubtest.Repository) { r.Pulls[hubCommit] = []githubtest.Pull{{Number: 12, State: "open"}} })
+			}
+			// All objects are made at once.
 			begun := begin(100+writes, hubCommit)
 			begun.Timeline = []release.Entry{{Number: 1, At: testEpoch, Phase: release.Ramping, Kind: release.EntryStep, Message: "step 1 of 2: 5% to the candidate"}}
 			h.happen(begun, phase(release.RolledBack, broke(release.CauseEvidence, "5 of 40 requests failed")))
@@ -302,6 +305,9 @@ func TestADeploymentOfActionsIsAnsweredWhenItsReleaseHasEnded(t *testing.T) {
 				if len(answers) != 3 || answers[0].State != "" || !strings.Contains(answers[0].Comment, "waits") || answers[1].State != "" || answers[2].State != c.want ||
 					answers[2].Environment != "Production" {
 					t.Errorf("answered %+v", answers)
+				}
+				if log := h.log.String(); strings.Contains(log, "github refuses") {
+					t.Errorf("an answer that had arrived is taken for refused:\n%s", log)
 				}
 				if c.want == "rejected" && !strings.Contains(answers[2].Comment, "`5 of 40 requests failed`") {
 					t.Errorf("no reason in %q", answers[2].Comment)
