@@ -71,7 +71,7 @@ func TestTheExamplesOfGitHubAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	t.Setenv("GITHUB_TOKEN", "ghp_1")
+	t.Setenv("GITHUB_ACCESS", "ghp_1")
 	for _, name := range []string{"webhook-secret", "app.pem"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("a-secret-of-the-example"), 0o600); err != nil {
 			t.Fatal(err)
@@ -86,8 +86,12 @@ func TestTheExamplesOfGitHubAreRead(t *testing.T) {
 		if err := os.WriteFile(file, []byte(strings.ReplaceAll(example[1], "/etc/skyisland/", dir+"/")), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if local, err := ReadLocal(file); err != nil || !local.GitHub.WritesBack() {
+		server := write(t, good+strings.ReplaceAll(example[1], "/etc/skyisland/", dir+"/"))
+		if c, err := Read(server); err != nil || !c.GitHub.WritesBack() {
 			t.Errorf("%s: %v", example[1], err)
+		}
+		if _, err := ReadLocal(file); err == nil || !strings.Contains(err.Error(), "webhook-secret in the data folder") {
+			t.Errorf("another secret than the made one on one machine: %v", err)
 		}
 	}
 }

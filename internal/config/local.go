@@ -20,7 +20,7 @@ type Local struct {
 	DingTalk  DingTalk `yaml:"dingtalk"`
 	Feishu    Feishu   `yaml:"feishu"`
 	Alarms    []Alarm  `yaml:"alarms"`
-	// GitHub is who we are there; its secret replaces the one that is made.
+	// GitHub is who we are there. Its secret is made: the git remote of the machine signs with it too.
 	GitHub GitHub `yaml:"github"`
 
 	Alertmanager AlarmSource `yaml:"alertmanager"`
@@ -37,6 +37,9 @@ func ReadLocal(file string) (Local, error) {
 	err = yaml.NewDecoder(bytes.NewReader(data), yaml.DisallowUnknownField()).Decode(&l)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return Local{}, fmt.Errorf("%s: %s", file, withoutSource(err))
+	}
+	if l.GitHub.Secret != "" {
+		return Local{}, fmt.Errorf("%s: github.secret: is made, and stands in webhook-secret in the data folder: leave it out here, and tell it to GitHub", file)
 	}
 	var c Config
 	l.Apply(&c)
@@ -59,7 +62,6 @@ func (l Local) Apply(c *Config) {
 	c.Directory, c.Notify, c.Slack, c.DingTalk, c.Feishu, c.Alarms = l.Directory, l.Notify, l.Slack, l.DingTalk, l.Feishu, l.Alarms
 	c.Alertmanager, c.CloudEvents = l.Alertmanager, l.CloudEvents
 	made := c.GitHub.Secret
-	if c.GitHub = l.GitHub; c.GitHub.Secret == "" {
-		c.GitHub.Secret = made
-	}
+	c.GitHub = l.GitHub
+	c.GitHub.Secret = made
 }
