@@ -79,7 +79,8 @@ type App struct {
 	feed         *events.Feed
 	subscribers  *subscription.Subscribers
 	alarms       *alarms
-	// writer is nil unless GitHub is told.
+	// github and writer are nil unless we are somebody at GitHub.
+	github   *github.Connection
 	writer   *github.Writer
 	api      *api.Server
 	dispatch *dispatch.Dispatcher
@@ -158,6 +159,9 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 	if a.alarms, err = a.newAlarms(o.Config); err != nil {
 		return err
 	}
+	if a.github, err = connectGitHub(o.Config.GitHub); err != nil {
+		return err
+	}
 	if a.writer, err = a.newWriter(o.Config); err != nil {
 		return err
 	}
@@ -188,7 +192,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 	}
 	a.router = intake.NewRouter(parts)
 	a.promotions = intake.NewPromotions(story{a.store}, box, a.router, a.log)
-	a.backfill = intake.NewBackfill(parts, a.router, nil)
+	a.backfill = intake.NewBackfill(parts, a.router, a.sent(o.Config))
 	if err := a.takeSources(o.Config, box); err != nil {
 		return err
 	}

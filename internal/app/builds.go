@@ -4,19 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/google/go-github/v60/github"
+	api "github.com/google/go-github/v60/github"
 
 	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/internal/artifact"
 	"github.com/skyisland/skyisland/internal/artifact/oci"
 	"github.com/skyisland/skyisland/internal/config"
 	"github.com/skyisland/skyisland/internal/dispatch"
+	"github.com/skyisland/skyisland/internal/github"
 	"github.com/skyisland/skyisland/internal/github/actions"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/internal/store"
@@ -87,8 +86,11 @@ func credentials(c config.Config) func(repository string) oci.Credentials {
 // builds are the activities that turn a commit into artifacts.
 func (a *App) builds(source activities.Repositories, run activities.CommandRunner, s shelf) *activities.Build {
 	out := &activities.Build{
-		Repositories: source, Commands: run, Artifacts: artifactStore{s.local}, Attester: a.attestations, Dir: a.path("work"),
-		Images: images{s.client}, Runs: workflowRuns{actions.New(findGitHub(a.config.GitHub), actions.Options{Most: s.local.Limits.Bytes}), s.local.Limits},
+		Repositories: source, Commands: run, Artifacts: artifactStore{s.local}, Dir: a.path("work"),
+		Images: images{s.client}, Runs: workflowRuns{actions.New(findGitHub(a.github), actions.Options{Most: s.local.Limits.Bytes}), s.local.Limits},
+	}
+	if a.attestations != nil {
+		out.Attester = a.attestations
 	}
 	if s.shared != nil {
 		out.Publisher = publisher{s.shared}
@@ -107,7 +109,7 @@ func (p publisher) Share(ctx context.Context, digest release.Digest) error {
 // final marks the errors that the next attempt would end with too.
 func final(err error) error {
 	for _, stays := range []error{
-		release.ErrNotFound, release.ErrTooLarge, artifact.ErrUnusable, oci.ErrRefused, oci.ErrUnusable, actions.ErrRefused, actions.ErrUnusable, errNotGitHub,
+		release.ErrNotFound, release.ErrTooLarge, artifact.ErrUnusable, oci.ErrRefused, oci.ErrUnusable, actions.ErrRefused, actions.ErrUnusable, errNotGitHub, errNoGitHub,
 	} {
 		if errors.Is(err, stays) {
 			return &activities.FinalError{Err: err}
@@ -170,40 +172,23 @@ func (w workflowRuns) Unpack(ctx context.Context, repository string, run int64, 
 // errNotGitHub is a repository that GitHub Actions do not build.
 var errNotGitHub = errors.New("GitHub Actions build what is on GitHub")
 
-// findGitHub is GitHub, or an Enterprise Server, in the words of actions. A repository of another host is refused: one of
-// the same name may be somebody else's.
-func findGitHub(c config.GitHub) actions.Find {
-	client := github.NewClient(&http.Client{Timeout: time.Minute})
-	if token := c.Token.Reveal(); token != "" {
-		client = client.WithAuthToken(token)
-	}
-	host := "github.com"
-	if base, err := url.Parse(strings.TrimSuffix(c.API, "/") + "/"); err == nil && c.API != "" {
-		client.BaseURL = base
-		if base.Hostname() != "api.github.com" {
-			host = base.Hostname()
-		}
-	}
-	return func(repository string) (*github.Client, string, string, error) {
-		at, path := hostAndPath(repository)
-		owner, name, two := strings.Cut(path, "/")
-		if !two || owner == "" || name == "" || strings.Contains(name, "/") || at != "" && at != host {
-			return nil, "", "", fmt.Errorf("%w: %s is no repository of %s", errNotGitHub, shown(repository), host)
-		}
-		return client, owner, name, nil
-	}
-}
+// errNoGitHub is an installation that is nobody there.
+var errNoGitHub = errors.New("GitHub Actions build where github.token or github.app is set")
 
-// hostAndPath takes the address of a repository apart, be it a URL, git's user@host:path, or a name alone.
-func hostAndPath(repository string) (host, path string) {
-	if u, err := url.Parse(repository); err == nil && u.Host != "" {
-		host, path = u.Hostname(), u.Path
-	} else if before, after, found := strings.Cut(repository, ":"); found {
-		host, path = before[strings.LastIndex(before, "@")+1:], after
-	} else {
-		path = repository
+// findGitHub is GitHub, as whoever we are there, in the words of actions. A repository of another host is refused: one of
+// the same name may be somebody else's.
+func findGitHub(connection *github.Connection) actions.Find {
+	return func(ctx context.Context, repository string) (*api.Client, string, string, error) {
+		if connection == nil {
+			return nil, "", "", errNoGitHub
+		}
+		r, ours := connection.Repository(repository)
+		if !ours {
+			return nil, "", "", fmt.Errorf("%w: %s is not there", errNotGitHub, shown(repository))
+		}
+		client, err := connection.Client(ctx, r)
+		return client, r.Owner, r.Name, err
 	}
-	return strings.ToLower(host), strings.TrimSuffix(strings.Trim(path, "/"), ".git")
 }
 
 // waiting are the releases that wait for a build elsewhere.

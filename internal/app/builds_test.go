@@ -35,6 +35,7 @@ import (
 	"github.com/skyisland/skyisland/internal/artifact"
 	"github.com/skyisland/skyisland/internal/artifact/oci"
 	"github.com/skyisland/skyisland/internal/config"
+	"github.com/skyisland/skyisland/internal/github"
 	"github.com/skyisland/skyisland/internal/github/actions/actionstest"
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -56,7 +57,7 @@ func machine(t *testing.T, c config.Config) (shelf, *activities.Build) {
 		t.Fatal(err)
 	}
 	s := newShelf(c, local)
-	return s, (&App{config: c}).builds(nil, nil, s)
+	return s, (&App{config: c, github: atGitHub(t, c.GitHub)}).builds(nil, nil, s)
 }
 
 // perform runs an activity as a worker does.
@@ -261,6 +262,16 @@ func TestCredentialsAreForWhatTheConfigurationNames(t *testing.T) {
 	}
 }
 
+// atGitHub is somebody at GitHub.
+func atGitHub(t *testing.T, c config.GitHub) *github.Connection {
+	t.Helper()
+	connection, err := connectGitHub(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return connection
+}
+
 func TestARepositoryOfGitHubIsFound(t *testing.T) {
 	for _, tt := range []struct {
 		api, repository, want string
@@ -269,7 +280,7 @@ func TestARepositoryOfGitHubIsFound(t *testing.T) {
 		{"", "https://GitHub.com/acme/api", "acme/api"},
 		{"", "git@github.com:acme/api.git", "acme/api"},
 		{"", "ssh://git@github.com:22/acme/api", "acme/api"},
-		{"", "acme/api", "acme/api"},
+		{"", "acme/api", ""},
 		{"https://api.github.com/", "https://github.com/acme/api", "acme/api"},
 		{"https://github.example/api/v3", "https://github.example/acme/api", "acme/api"},
 		{"https://github.example/api/v3", "https://github.com/acme/api", ""},
@@ -281,7 +292,7 @@ func TestARepositoryOfGitHubIsFound(t *testing.T) {
 		{"", "/srv/git/acme/api", ""},
 		{"", "", ""},
 	} {
-		client, owner, name, err := findGitHub(config.GitHub{API: tt.api})(tt.repository)
+		client, owner, name, err := findGitHub(atGitHub(t, config.GitHub{API: tt.api, Token: "t"}))(t.Context(), tt.repository)
 		got := ""
 		if err == nil {
 			got = owner + "/" + name
@@ -293,9 +304,12 @@ func TestARepositoryOfGitHubIsFound(t *testing.T) {
 			t.Errorf("asks %s, want %s", client.BaseURL, want)
 		}
 	}
-	_, _, _, err := findGitHub(config.GitHub{})("https://ada:secret@gitlab.com/acme/api")
+	_, _, _, err := findGitHub(atGitHub(t, config.GitHub{Token: "t"}))(t.Context(), "https://ada:secret@gitlab.com/acme/api")
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("an address with a password: %v", err)
+	}
+	if _, _, _, err := findGitHub(nil)(t.Context(), "https://github.com/acme/api"); !errors.Is(err, errNoGitHub) {
+		t.Errorf("an installation that is nobody there: %v", err)
 	}
 }
 
@@ -326,12 +340,12 @@ func TestAnArtifactOfGitHubActionsIsTaken(t *testing.T) {
 		actionstest.Artifact{ID: 2, Run: 5, Name: "hostile", Content: zipOf(t, "../api", "program")},
 		actionstest.Artifact{ID: 3, Run: 5, Name: "no zip", Content: []byte("program")},
 	)
-	_, build := machine(t, config.Config{GitHub: config.GitHub{Token: "a-token", API: hub.API.URL}})
-	found, err := perform[activities.CheckRunResult](t, build, "CheckRun", activities.CheckRunInput{Component: "api", Repository: "acme/api", Commit: commit, Workflow: "build.yml"})
+	_, build := machine(t, config.Config{GitHub: config.GitHub{Token: "a-token", API: hub.API.URL, Host: "github.com"}})
+	found, err := perform[activities.CheckRunResult](t, build, "CheckRun", activities.CheckRunInput{Component: "api", Repository: "https://github.com/acme/api", Commit: commit, Workflow: "build.yml"})
 	if err != nil || !found.Found || !found.Run.Over || found.Run.ID != 5 {
 		t.Fatalf("%+v, %v", found, err)
 	}
-	in := activities.TakeArtifactInput{Component: "api", Repository: "acme/api", Run: 5, Artifact: "api", Program: "bin/api"}
+	in := activities.TakeArtifactInput{Component: "api", Repository: "https://github.com/acme/api", Run: 5, Artifact: "api", Program: "bin/api"}
 	result, err := perform[activities.BuildResult](t, build, "TakeArtifact", in)
 	if err != nil || result.Artifact.Check() != nil || release.Digest(result.From).Check() != nil {
 		t.Fatalf("%+v, %v", result, err)
@@ -346,7 +360,7 @@ func TestAnArtifactOfGitHubActionsIsTaken(t *testing.T) {
 	if left, err := os.ReadDir(build.Dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-	missing, err := perform[activities.CheckRunResult](t, build, "CheckRun", activities.CheckRunInput{Component: "api", Repository: "acme/api", Commit: strings.Repeat("f", 40), Workflow: "build.yml"})
+	missing, err := perform[activities.CheckRunResult](t, build, "CheckRun", activities.CheckRunInput{Component: "api", Repository: "https://github.com/acme/api", Commit: strings.Repeat("f", 40), Workflow: "build.yml"})
 	if err != nil || missing.Found || !strings.Contains(missing.Missing, "no run of build.yml") {
 		t.Errorf("a commit without a run: %+v, %v", missing, err)
 	}
@@ -355,7 +369,7 @@ func TestAnArtifactOfGitHubActionsIsTaken(t *testing.T) {
 		http.Error(w, `{"message": "You have exceeded a secondary rate limit"}`, http.StatusTooManyRequests)
 		return true
 	})
-	_, err = perform[activities.CheckRunResult](t, build, "CheckRun", activities.CheckRunInput{Component: "api", Repository: "acme/api", Commit: commit, Workflow: "build.yml"})
+	_, err = perform[activities.CheckRunResult](t, build, "CheckRun", activities.CheckRunInput{Component: "api", Repository: "https://github.com/acme/api", Commit: commit, Workflow: "build.yml"})
 	if _, stays := activities.CauseOf(err); err == nil || stays {
 		t.Errorf("a limit: %v, want an error that is tried again", err)
 	}
@@ -376,7 +390,7 @@ func TestReleasesThatAreNotBuiltYetAreTold(t *testing.T) {
 			return ids, nil
 		},
 		built: func(_ context.Context, id release.ID, notice release.BuiltNotice) error {
-			if notice != (release.BuiltNotice{Repository: "acme/api", Commit: "c"}) {
+			if notice != (release.BuiltNotice{Repository: "https://github.com/acme/api", Commit: "c"}) {
 				t.Errorf("told %+v", notice)
 			}
 			heard = append(heard, id.Number)
@@ -407,7 +421,7 @@ func TestALimitIsPassedOn(t *testing.T) {
 		http.Error(w, `{"message": "slow down", "documentation_url": "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}`, http.StatusForbidden)
 		return true
 	})
-	_, build := machine(t, config.Config{GitHub: config.GitHub{Token: "a-token", API: hub.API.URL}})
+	_, build := machine(t, config.Config{GitHub: config.GitHub{Token: "a-token", API: hub.API.URL, Host: "github.com"}})
 	_, err := build.Runs.Latest(t.Context(), "acme/api", "build.yml", "c")
 	var later *activities.LaterError
 	if !errors.As(err, &later) || later.After != 90*time.Second {

@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"strings"
 	"time"
 
+	"github.com/skyisland/skyisland/internal/config"
 	"github.com/skyisland/skyisland/internal/github"
 	"github.com/skyisland/skyisland/internal/intake"
 	"github.com/skyisland/skyisland/internal/release"
@@ -35,4 +37,12 @@ func (s sentByGitHub) Missed(ctx context.Context, applications []release.Applica
 		out[i] = intake.Event{Source: "github", Delivery: d.GUID, Kind: d.Event, Body: d.Payload, ReceivedAt: time.Now().UTC()}
 	}
 	return out, err
+}
+
+// sent are the deliveries of sources that keep them; nil where nobody does, or we may not ask.
+func (a *App) sent(c config.Config) intake.Deliveries {
+	if a.github == nil || len(c.GitHub.Reveal()) == 0 || c.PublicURL == "" {
+		return nil
+	}
+	return sentByGitHub{a.github, a.store, strings.TrimSuffix(c.PublicURL, "/") + githubPath}
 }

@@ -14,32 +14,24 @@ import (
 	"github.com/skyisland/skyisland/internal/store"
 )
 
-// newWriter is who tells GitHub; nil when nobody is configured to.
-func (a *App) newWriter(c config.Config) (*github.Writer, error) {
-	g := c.GitHub
+// connectGitHub is how GitHub is spoken to; nil for an installation that is nobody there.
+func connectGitHub(g config.GitHub) (*github.Connection, error) {
 	if !g.WritesBack() {
 		return nil, nil
 	}
-	connection, err := github.Connect(github.Access{
+	return github.Connect(github.Access{
 		API: g.API, Host: g.Host, Token: github.Secret(g.Token.Reveal()), AppID: g.App.ID, AppKey: github.Secret(g.App.Key.Reveal()),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return github.NewWriter(github.Options{
-		Connection: connection, Ledger: ledger{a.store}, Releases: told{a.store, a.dispatch.Status}, Link: releaseLink(c), Now: time.Now, Log: a.log,
 	})
 }
 
-// releaseLink is where people see a release; nil without a place.
-func releaseLink(c config.Config) func(release.ID) string {
-	ui := c.Temporal.UI
-	if ui == "" {
-		return nil
+// newWriter is who tells GitHub; nil when nobody is configured to.
+func (a *App) newWriter(c config.Config) (*github.Writer, error) {
+	if a.github == nil {
+		return nil, nil
 	}
-	return func(id release.ID) string {
-		return ui + "/namespaces/" + url.PathEscape(c.Temporal.Namespace) + "/workflows/" + url.PathEscape(id.WorkflowID())
-	}
+	return github.NewWriter(github.Options{
+		Connection: a.github, Ledger: ledger{a.store}, Releases: told{a.store, a.dispatch.Status}, Link: workflowLink(c.Temporal), Now: time.Now, Log: a.log,
+	})
 }
 
 // told is what there is to tell GitHub.

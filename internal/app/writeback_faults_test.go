@@ -50,10 +50,13 @@ func (d dying) Settle(ctx context.Context, w github.Work, again, at time.Time) e
 func TestAProgramThatDiesAnywhereLeavesNothingDouble(t *testing.T) {
 	onEachStore(t, func(t *testing.T, one, _ *store.Store) {
 		died := 0
-		for writes := range 12 {
+		for writes := range 14 {
 			h := newHub(t, one, true)
 			first := h.writer(one, nil)
-			// The third is a rollback during the ramp, of which all objects are made at once.
+			if writes%2 == 1 {
+				h.github.With("acme/checkout", func(r *githubtest.Repository) { r.Pulls[hubCommit] = []githubtest.Pull{{Number: 12, State: "open"}} })
+			}
+			// All objects are made at once.
 			begun := begin(100+writes, hubCommit)
 			begun.Timeline = []release.Entry{{Number: 1, At: testEpoch, Phase: release.Ramping, Kind: release.EntryStep, Message: "step 1 of 2: 5% to the candidate"}}
 			h.happen(begun, phase(release.RolledBack, broke(release.CauseEvidence, "5 of 40 requests failed")))
@@ -303,6 +306,9 @@ func TestADeploymentOfActionsIsAnsweredWhenItsReleaseHasEnded(t *testing.T) {
 					answers[2].Environment != "Production" {
 					t.Errorf("answered %+v", answers)
 				}
+				if log := h.log.String(); strings.Contains(log, "github refuses") {
+					t.Errorf("an answer that had arrived is taken for refused:\n%s", log)
+				}
 				if c.want == "rejected" && !strings.Contains(answers[2].Comment, "`5 of 40 requests failed`") {
 					t.Errorf("no reason in %q", answers[2].Comment)
 				}
@@ -344,14 +350,23 @@ func TestACallbackElsewhereIsRefused(t *testing.T) {
 }
 
 func TestWithoutATokenOrAnAppNobodyIsTold(t *testing.T) {
-	a := &App{}
-	if w, err := a.newWriter(config.Config{GitHub: config.GitHub{Secret: "s"}}); w != nil || err != nil {
-		t.Errorf("got %v, %v", w, err)
-	}
-	if w, err := a.newWriter(config.Config{GitHub: config.GitHub{Token: "ghp_1"}}); w == nil || err != nil {
-		t.Errorf("got %v, %v", w, err)
-	}
-	if _, err := a.newWriter(config.Config{GitHub: config.GitHub{App: config.GitHubApp{ID: 7, Key: "ghp_secret"}}}); err == nil || strings.Contains(err.Error(), "ghp_secret") {
-		t.Errorf("a key that is none: %v", err)
+	for _, tt := range []struct {
+		name  string
+		is    config.GitHub
+		tells bool
+		fails bool
+	}{
+		{"a webhook alone", config.GitHub{Secret: "s"}, false, false},
+		{"a token", config.GitHub{Token: "ghp_1"}, true, false},
+		{"a key that is none", config.GitHub{App: config.GitHubApp{ID: 7, Key: "ghp_secret"}}, false, true},
+	} {
+		a := &App{}
+		var err error
+		if a.github, err = connectGitHub(tt.is); (err != nil) != tt.fails || err != nil && strings.Contains(err.Error(), "ghp_secret") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if w, err := a.newWriter(config.Config{GitHub: tt.is}); (w != nil) != tt.tells || err != nil {
+			t.Errorf("%s: %v, %v", tt.name, w, err)
+		}
 	}
 }

@@ -247,6 +247,28 @@ func (h *hub) shows(want string) {
 	}
 }
 
+// nothingTwice wants that no status and no state of a deployment was posted that stood already.
+func (h *hub) nothingTwice() {
+	h.t.Helper()
+	h.github.With("acme/checkout", func(r *githubtest.Repository) {
+		before := map[string]string{}
+		again := func(what, says string) {
+			if before[what] == says {
+				h.t.Errorf("%s was posted twice: %s", what, says)
+			}
+			before[what] = says
+		}
+		for _, status := range r.Statuses {
+			again(status.SHA+" "+status.Context, status.State+" "+status.Description)
+		}
+		for _, d := range r.Deployments {
+			for _, state := range d.States {
+				again(fmt.Sprint(d.ID), state.State+" "+state.Description)
+			}
+		}
+	})
+}
+
 // onEachHub runs a test on each store as an App, whose way is the longest.
 func onEachHub(t *testing.T, test func(t *testing.T, h *hub, other *store.Store)) {
 	onEachStore(t, func(t *testing.T, one, other *store.Store) { test(t, newHub(t, one, true), other) })
@@ -285,6 +307,14 @@ func TestGitHubShowsAWholeRelease(t *testing.T) {
 				t.Errorf("the deployment is %+v", d)
 			}
 		})
+		h.nothingTwice()
+		for _, request := range h.github.Requests() {
+			retires := strings.Contains(string(request.Body), `"state":"success"`)
+			if request.Method == http.MethodPost && strings.HasSuffix(request.Path, "/statuses") &&
+				!strings.Contains(string(request.Body), fmt.Sprintf(`"auto_inactive":%t`, retires)) {
+				t.Errorf("a deployment was told %s", request.Body)
+			}
+		}
 		// What is told already is told no more.
 		h.github.Forget()
 		h.settle(w, 5*time.Minute)
@@ -354,27 +384,15 @@ func TestEveryAnswerLostOnceDoublesNothing(t *testing.T) {
 		}
 		h.github.Break(githubtest.LostAnswer(http.MethodPatch, "/check-runs/"))
 		w := h.writer(h.store, nil)
-		s := h.happen(begin(1, hubCommit), phase(release.Pending))
-		h.settle(w, time.Minute)
-		h.all(s, toRollback()[1:], func() { h.settle(w, time.Minute) })
+		// A pull request that was there only after the first attempt.
+		h.all(begin(1, hubCommit), toRollback()[:9], func() { h.settle(w, 3*time.Minute) })
+		back := toRollback()[9:]
+		s := h.all(h.live[laneNumber(1)], back[:1], func() { h.step(w) })
+		h.github.With("acme/checkout", func(r *githubtest.Repository) { r.Pulls[hubCommit] = []githubtest.Pull{{Number: 12, State: "open"}} })
+		h.settle(w, 3*time.Minute)
+		h.all(s, back[1:], func() { h.settle(w, 3*time.Minute) })
 		h.shows(wayBack)
-		h.github.With("acme/checkout", func(r *githubtest.Repository) {
-			same := map[string]int{}
-			for _, status := range r.Statuses {
-				same[status.Context+status.State+status.Description]++
-			}
-			for what, n := range same {
-				if n > 1 {
-					t.Errorf("%s was posted %d times", what, n)
-				}
-			}
-			states := r.Deployments[0].States
-			for i := 1; i < len(states); i++ {
-				if states[i].State == states[i-1].State && states[i].Description == states[i-1].Description {
-					t.Errorf("the state %+v was posted twice", states[i])
-				}
-			}
-		})
+		h.nothingTwice()
 		lost := 0
 		for _, request := range h.github.Requests() {
 			if request.Status == 0 {

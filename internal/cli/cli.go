@@ -86,7 +86,7 @@ func (p *program) root() *cobra.Command {
 		Long: "Sky Island takes a git push to full production traffic, step by step, and brings it back by itself when it was wrong.\n\n" +
 			exitHelp,
 	},
-		p.initialize(), p.validate(), p.release(), p.artifact(), p.freeze(), p.notifications(), p.subscriptions(), p.events(), p.policy(), p.analysis(), p.application(), p.traffic(), p.logs(), p.whoAmI(), p.people(), p.doctor(), p.version())
+		p.initialize(), p.validate(), p.release(), p.artifact(), p.freeze(), p.notifications(), p.subscriptions(), p.events(), p.github(), p.policy(), p.analysis(), p.application(), p.traffic(), p.logs(), p.whoAmI(), p.people(), p.doctor(), p.version())
 	root.AddCommand(p.o.Extra...)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(p.o.Stdin)

@@ -75,6 +75,11 @@ func installation() *apitest.Installation {
 	}
 	i.Put(status(id("shop", "production", 1), release.Completed, 20))
 	i.Put(status(id("shop", "staging", 12), release.Ramping, 30))
+	i.WriteBack(api.Writeback{
+		Release: "demo/shop/staging/12", State: "settled", Updated: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), Objects: []api.WritebackObject{
+			{Name: "check", State: "dead", Attempts: 1, Reason: "GitHub answered 403: \x1b[31mNo"}, {Name: "deployment", State: "sent"},
+		},
+	})
 	i.SetLog("web", "listening on 20001\nready\n")
 	receive(i)
 	i.SetBuildLog(id("hello", "production", 3), "web", api.TestLog, "--- FAIL: TestHello\n")

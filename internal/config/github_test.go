@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -60,5 +61,37 @@ func TestAnInstallationOnOneMachineTellsGitHubToo(t *testing.T) {
 	local.Apply(&c)
 	if c.GitHub.Secret != "made" || c.GitHub.Token != "ghp_1" || c.GitHub.API != "https://g.example/api/v3" {
 		t.Errorf("applied %#v, %s", c.GitHub, c.GitHub.API)
+	}
+}
+
+// TestTheExamplesOfGitHubAreRead reads the page's examples as the program does.
+func TestTheExamplesOfGitHubAreRead(t *testing.T) {
+	page, err := os.ReadFile("../../docs/github.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	t.Setenv("GITHUB_ACCESS", "ghp_1")
+	for _, name := range []string{"webhook-secret", "app.pem"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("a-secret-of-the-example"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	if len(examples) != 2 {
+		t.Fatalf("%d examples, want an App and a token", len(examples))
+	}
+	for _, example := range examples {
+		file := filepath.Join(dir, "config.yaml")
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(example[1], "/etc/skyisland/", dir+"/")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		server := write(t, good+strings.ReplaceAll(example[1], "/etc/skyisland/", dir+"/"))
+		if c, err := Read(server); err != nil || !c.GitHub.WritesBack() {
+			t.Errorf("%s: %v", example[1], err)
+		}
+		if _, err := ReadLocal(file); err == nil || !strings.Contains(err.Error(), "webhook-secret in the data folder") {
+			t.Errorf("another secret than the made one on one machine: %v", err)
+		}
 	}
 }

@@ -142,7 +142,15 @@ func TestTheTokenGoesToTheAPIAlone(t *testing.T) {
 	if _, _, err := client.Repositories.Get(t.Context(), "acme", "away"); err == nil {
 		t.Error("a redirection to another host was followed")
 	}
-	if len(elsewhere) != 0 || len(there) != 3 || there[1] != "Bearer sesame" {
+	// An address of another host in an answer, or in a mistake of ours.
+	request, err := client.NewRequest(http.MethodGet, other.URL+"/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Do(t.Context(), request, nil); err != nil {
+		t.Error(err)
+	}
+	if len(elsewhere) != 1 || elsewhere[0] != "" || len(there) != 3 || there[1] != "Bearer sesame" {
 		t.Errorf("asked %v, and elsewhere %v", there, elsewhere)
 	}
 	if _, _, err := client.Repositories.Get(t.Context(), "acme", "endless"); !errors.Is(err, errTooLarge) {

@@ -41,7 +41,7 @@ func (p *page) part(text string) {
 func summary(f Facts) string {
 	p := &page{}
 	s := f.Status
-	p.part(fmt.Sprintf("**Release %d** of `%s/%s` to `%s`: %s\n\n", s.ID.Number, s.ID.Lane.Tenant, s.ID.Lane.Application, s.ID.Lane.Environment, phaseWords(s)))
+	p.part(fmt.Sprintf("**Release %d** of %s to %s: %s\n\n", s.ID.Number, application(s), code(s.ID.Lane.Environment), phaseWords(s)))
 	p.part(about(s))
 	p.part(reason(s))
 	p.part(changes(s))
@@ -60,12 +60,16 @@ func comment(f Facts) string {
 	if s.Phase == release.RollingBack {
 		done = "is being rolled back"
 	}
-	p.part(fmt.Sprintf("### Release %d of `%s/%s` to `%s` %s\n\nCommit %s\n\n", s.ID.Number, s.ID.Lane.Tenant, s.ID.Lane.Application, s.ID.Lane.Environment, done, shortCommit(s.Commit)))
+	p.part(fmt.Sprintf("### Release %d of %s to %s %s\n\nCommit %s\n\n", s.ID.Number, application(s), code(s.ID.Lane.Environment), done, shortCommit(s.Commit)))
 	p.part(reason(s))
 	p.part(ramp(f))
 	p.part(evidence(s))
 	p.part(link(f))
 	return p.String()
+}
+
+func application(s release.Status) string {
+	return code(s.ID.Lane.Tenant + "/" + s.ID.Lane.Application)
 }
 
 // shortCommit names a commit as code: it is not to be made a link to whatever has the same digits.

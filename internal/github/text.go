@@ -36,12 +36,16 @@ func cut(text string, most int) string {
 	return text[:most] + "…"
 }
 
-// mostInline is the most bytes of a stranger's line.
-const mostInline = 300
+// mostInline is the most bytes of a stranger's line that are shown, mostRead of which they are taken: a build may have
+// printed anything.
+const (
+	mostInline = 300
+	mostRead   = 8 * mostInline
+)
 
 // code is a stranger's line within a paragraph or a cell of a table. A bar would end the cell whatever is around it.
 func code(text string) string {
-	text = cut(strings.ReplaceAll(plain(text), "|", "¦"), mostInline)
+	text = cut(strings.ReplaceAll(plain(cut(text, mostRead)), "|", "¦"), mostInline)
 	if text == "" {
 		return "–"
 	}
@@ -58,11 +62,14 @@ func block(lines []string, most int) string {
 	var kept []string
 	run := 2
 	for _, line := range lines {
+		if len(kept) == most {
+			break
+		}
 		for part := range strings.SplitSeq(line, "\n") {
 			if len(kept) == most {
 				break
 			}
-			part = cut(plain(part), mostInline)
+			part = cut(plain(cut(part, mostRead)), mostInline)
 			run = max(run, longestRun(part))
 			kept = append(kept, part)
 		}
@@ -93,7 +100,7 @@ func longestRun(text string) int {
 
 // describe is a sentence of ours and strangers for where GitHub shows plain text: at most 140 characters.
 func describe(text string) string {
-	runes := []rune(plain(text))
+	runes := []rune(plain(cut(text, mostRead)))
 	if len(runes) > mostDescription {
 		runes = append(runes[:mostDescription-1], '…')
 	}

@@ -227,7 +227,7 @@ func headline(s release.Status) string {
 		words += ", paused"
 	}
 	if stopped(s) && s.Cause != nil && s.Cause.Message != "" && s.Phase != release.Superseded {
-		words += ": " + plain(s.Cause.Message)
+		words += ": " + plain(cut(s.Cause.Message, mostRead))
 	}
 	return words
 }

@@ -61,6 +61,7 @@ type Installation struct {
 	bodies       map[int64]string
 	requests     map[string]int64
 	replayed     func(api.Event) (outcome, message string, releases []string)
+	writebacks   []api.Writeback
 	away         error
 	broken       error
 	asked        int
@@ -97,7 +98,7 @@ func (i *Installation) Server(info api.Info) (*api.Server, error) {
 	}
 	return api.New(api.Options{
 		Releases: i, Records: i, Traffic: i, Logs: i, Freezes: i, Notifications: i, Keys: i.keys, Intake: intake, Info: info, People: i.people,
-		Policies: i.policies, Log: i.log, Now: i.now, Artifacts: i.artifacts, Events: happenings, Subscriptions: i, Inbox: i,
+		Policies: i.policies, Log: i.log, Now: i.now, Artifacts: i.artifacts, Events: happenings, Subscriptions: i, Inbox: i, Writebacks: i,
 		Tokens: append([]api.Token{
 			{Name: "olga", Groups: []string{"release-managers"}, Token: Operator},
 			{Name: "rita", Token: Reader},

@@ -44,7 +44,7 @@ func (e *LimitedError) Unwrap() error { return e.Err }
 
 // Find is a client for a repository, as a release names it, and its owner and name at GitHub. A repository that is not
 // GitHub's is an error.
-type Find func(repository string) (client *github.Client, owner, name string, err error)
+type Find func(ctx context.Context, repository string) (client *github.Client, owner, name string, err error)
 
 // Options are what else is to be known.
 type Options struct {
@@ -122,7 +122,7 @@ const mostRuns = 100
 // Latest is the newest run of a workflow, named by its file, for exactly this commit. Without one, and without such a
 // workflow, it is [release.ErrNotFound], with what was looked for.
 func (a *Actions) Latest(ctx context.Context, repository, workflow, commit string) (Run, error) {
-	client, owner, name, err := a.find(repository)
+	client, owner, name, err := a.find(ctx, repository)
 	if err != nil {
 		return Run{}, err
 	}

@@ -38,7 +38,7 @@ func asking(t *testing.T, s *actionstest.Server, token string, o Options) *Actio
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(func(repository string) (*github.Client, string, string, error) {
+	return New(func(_ context.Context, repository string) (*github.Client, string, string, error) {
 		owner, name, found := strings.Cut(repository, "/")
 		if !found {
 			return nil, "", "", errors.New("this is no repository of GitHub")

@@ -42,7 +42,7 @@ func (a *Actions) Download(ctx context.Context, repository string, run int64, na
 }
 
 func (a *Actions) download(ctx context.Context, repository string, run int64, name string, to io.Writer) (release.Digest, int64, error) {
-	client, owner, repo, err := a.find(repository)
+	client, owner, repo, err := a.find(ctx, repository)
 	if err != nil {
 		return "", 0, err
 	}

@@ -27,6 +27,7 @@ CREATE TABLE writeback (
 );
 CREATE INDEX writeback_due ON writeback (due_at) WHERE state = 'waiting';
 CREATE INDEX writeback_of_commit ON writeback (commit_id, tenant, application, environment, number);
+CREATE INDEX writeback_claimed ON writeback (account, claimed_until);
 CREATE INDEX writeback_newest ON writeback (updated_at);
 
 -- What there is of it at GitHub: remote is its ID there, sent the hash of what it was last made to say.

@@ -1,0 +1,52 @@
+package apitest
+
+import (
+	"context"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/api"
+	"github.com/skyisland/skyisland/internal/release"
+)
+
+// WriteBack adds what GitHub was told of a release.
+func (i *Installation) WriteBack(one api.Writeback) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.writebacks = append(i.writebacks, one)
+}
+
+// inTrouble says whether something of it failed or was given up.
+func inTrouble(one api.Writeback) bool {
+	for _, o := range one.Objects {
+		if o.State == "dead" {
+			return true
+		}
+	}
+	return one.State == "dead" || one.Attempts > 0
+}
+
+// Writebacks are what GitHub was told.
+func (i *Installation) Writebacks(_ context.Context, of release.ID, trouble bool, most int) ([]api.Writeback, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	out := []api.Writeback{}
+	for _, one := range i.writebacks {
+		if (of.Number == 0 || one.Release == of.String()) && (!trouble || inTrouble(one)) && len(out) < most {
+			out = append(out, one)
+		}
+	}
+	return out, i.broken
+}
+
+// RetryWriteback lets what was given up be sent.
+func (i *Installation) RetryWriteback(_ context.Context, of release.ID, _ time.Time) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for n, one := range i.writebacks {
+		if one.Release == of.String() && inTrouble(one) {
+			i.writebacks[n].State, i.writebacks[n].Attempts, i.writebacks[n].Objects = "waiting", 0, nil
+			return nil
+		}
+	}
+	return release.ErrNotFound
+}
