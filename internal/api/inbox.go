@@ -52,7 +52,7 @@ type EventFilter struct {
 
 // EventOutcomes are what can become of an event.
 func EventOutcomes() []string {
-	return []string{"started", "queued", "superseding", "duplicate", "ignored", "refused", "stopped"}
+	return []string{"started", "queued", "superseding", "duplicate", "ignored", "refused", "stopped", "superseded", "told"}
 }
 
 // Event is what is known of an event, without its body.

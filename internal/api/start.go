@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -13,11 +14,14 @@ import (
 type Intake interface {
 	// Request keeps the request as an event of the source api and the kind release, once for its Delivery, and returns
 	// the event's number, and whether it was there already. It does not wait for what becomes of it. An application that
-	// nobody knows is [release.ErrNotFound].
+	// nobody knows is [release.ErrNotFound], and what can never be released is [ErrRequest].
 	Request(ctx context.Context, request ReleaseRequest) (event int64, duplicate bool, err error)
 	// Await is what became of an event. It waits until there is an outcome or ctx ends, and says false then.
 	Await(ctx context.Context, event int64) (EventOutcome, bool, error)
 }
+
+// ErrRequest is of a request that can never be one, whose error says why.
+var ErrRequest = errors.New("this cannot be released")
 
 // ReleaseRequest asks for a release of a commit.
 type ReleaseRequest struct {
@@ -80,6 +84,9 @@ func (s *Server) startRelease(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	event, duplicate, err := s.intake.Request(r.Context(), request)
+	if errors.Is(err, ErrRequest) {
+		err = badRequest("%s", err)
+	}
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("ask for a release of %s/%s: %w", request.Tenant, request.Application, err))
 		return

@@ -216,8 +216,8 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
 		Writebacks: writebacks{a.store, a.kickAll}, Artifacts: statements{a.attestations},
 		Events: a.feed, Subscriptions: subscriptions{a.store, a.subscribers.Subscribers, a.subscribers.Kick},
-		Inbox: inboxView{a.store, a.router.Wake},
-		Keys:  idempotency{a.store}, Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
+		Inbox: inboxView{a.store, a.router.Wake}, Intake: asking{a.asking, a.router},
+		Keys: idempotency{a.store}, Tokens: tokens, People: a.people, Policies: rulesView{a.rules}, Info: info, Log: a.log,
 	})
 	return err
 }

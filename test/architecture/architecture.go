@@ -50,6 +50,7 @@ var shared = map[string]string{
 	"internal/events":   "is what happens in the words of CloudEvents, for who keeps, sends or shows it",
 	"internal/yamldoc":  "reads every YAML file that people write, with one kind of error",
 	"internal/schedule": "says when a cron expression is due, in one way for the configuration and for who sees to it",
+	"internal/glob":     "matches names against the patterns that people write",
 	"policies":          "is the embedded Rego, and no code",
 }
 
