@@ -46,6 +46,9 @@ type Source struct {
 	Manifest func(file string, data []byte, environment string) (release.Spec, error)
 	// Units are the units the installation has, in order.
 	Units []string
+	// Under makes what says whether a file is in a folder, or is as one of some patterns or in a folder that is. Without it
+	// every component is built.
+	Under func(folder string, patterns []string) func(file string) bool
 	// Author is who an author's address belongs to; nil knows nobody.
 	Author func(email string) release.Actor
 }

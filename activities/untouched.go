@@ -7,13 +7,15 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
-	"github.com/skyisland/skyisland/internal/glob"
 	"github.com/skyisland/skyisland/internal/release"
 )
 
 // untouched are the components that need not be built again: each says what it is built from, none of it differs from the
 // commit that its stable artifact was built from, and neither does how it is built. Whatever cannot be compared is built.
 func (s *Source) untouched(ctx context.Context, in ResolveInput, spec release.Spec) (out []string) {
+	if s.Under == nil {
+		return nil
+	}
 	then := map[string]before{}
 	for _, component := range spec.Components {
 		commit := in.Built[component.Name]
@@ -25,7 +27,7 @@ func (s *Source) untouched(ctx context.Context, in ResolveInput, spec release.Sp
 			was = s.before(ctx, in.Request, commit)
 			then[commit] = was
 		}
-		if was.same(component) {
+		if s.same(was, component) {
 			out = append(out, component.Name)
 		}
 	}
@@ -66,7 +68,7 @@ func (s *Source) before(ctx context.Context, req release.Request, commit string)
 }
 
 // same says whether a component would be built as it was. Its test is part of that: it is what the artifact has passed.
-func (b before) same(component release.Component) bool {
+func (s *Source) same(b before, component release.Component) bool {
 	i := slices.IndexFunc(b.components, func(c release.Component) bool { return c.Name == component.Name })
 	if !b.compared || i < 0 {
 		return false
@@ -78,6 +80,5 @@ func (b before) same(component release.Component) bool {
 	if component.Path == "." {
 		return len(b.changed) == 0
 	}
-	from := glob.New(append([]string{glob.Quote(component.Path)}, component.Paths...)...)
-	return !slices.ContainsFunc(b.changed, from.Under)
+	return !slices.ContainsFunc(b.changed, s.Under(component.Path, component.Paths))
 }

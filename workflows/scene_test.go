@@ -25,6 +25,7 @@ import (
 
 	"github.com/skyisland/skyisland/activities"
 	"github.com/skyisland/skyisland/activities/activitiestest"
+	"github.com/skyisland/skyisland/internal/glob"
 	"github.com/skyisland/skyisland/internal/policy"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/policies"
@@ -328,7 +329,7 @@ func (s *scene) begin(number int, commit string) *playing {
 	})
 	w := s.world
 	worker.Register(p.env, worker.Activities{
-		Source: &activities.Source{Repositories: w.Source, Manifest: w.Source.Manifest, Units: w.Source.Units},
+		Source: &activities.Source{Repositories: w.Source, Manifest: w.Source.Manifest, Units: w.Source.Units, Under: glob.Within},
 		Build: &activities.Build{
 			Repositories: w.Source, Commands: w.Commands, Artifacts: activitiestest.Artifacts{}, Attester: w.Attester, Images: w.Elsewhere, Runs: w.Elsewhere, Dir: w.Source.Dir,
 		},

@@ -25,6 +25,7 @@ import (
 	"github.com/skyisland/skyisland/internal/gateway/admin"
 	"github.com/skyisland/skyisland/internal/git"
 	"github.com/skyisland/skyisland/internal/github"
+	"github.com/skyisland/skyisland/internal/glob"
 	"github.com/skyisland/skyisland/internal/identity"
 	"github.com/skyisland/skyisland/internal/intake"
 	"github.com/skyisland/skyisland/internal/notify/router"
@@ -166,7 +167,7 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 		return err
 	}
 	a.worker = worker.New(o.Temporal, worker.Activities{
-		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units(), Author: a.author},
+		Source:  &activities.Source{Repositories: repositories, Manifest: resolveManifest, Units: a.fleet.Units(), Under: glob.Within, Author: a.author},
 		Build:   a.builds(repositories, commands{runner: runner, logs: a.path("logs")}, shelf),
 		Deploy:  &activities.Deploy{Runtime: deployer{a.runtime}, Gateways: a.fleet},
 		Checks:  &activities.Checks{Repositories: repositories, Prover: prover{}, Dir: a.path("work")},

@@ -67,5 +67,10 @@ func (s Set) Under(file string) bool {
 	}
 }
 
+// Within says whether a file is in a folder, or under one of the patterns.
+func Within(folder string, patterns []string) func(file string) bool {
+	return New(append([]string{Quote(folder)}, patterns...)...).Under
+}
+
 // Quote is the pattern of one name alone.
 func Quote(name string) string { return glob.QuoteMeta(name) }

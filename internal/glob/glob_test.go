@@ -49,6 +49,15 @@ func TestUnder(t *testing.T) {
 	}
 }
 
+func TestWithin(t *testing.T) {
+	within := glob.Within("functions/[a]", []string{"libs/*"})
+	for file, want := range map[string]bool{"functions/[a]/x.go": true, "functions/a/x.go": false, "libs/b/c/d": true, "main.go": false} {
+		if got := within(file); got != want {
+			t.Errorf("%s is within: %t", file, got)
+		}
+	}
+}
+
 func TestQuote(t *testing.T) {
 	const name = "a*b[c]/{d}?"
 	if set := glob.New(glob.Quote(name)); !set.Match(name) || set.Match("axb[c]/{d}?") {
