@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -17,7 +19,7 @@ import (
 func bodies() map[string]string {
 	out := map[string]string{
 		"saveApplication": `{"repository":"https://example.com/x.git"}`, "startRelease": `{"ref":"main"}`, "raiseAlarm": `{"name":"errors"}`,
-		"addFreeze": `{"about":"%s","reason":"launch"}`,
+		"addFreeze": `{"about":"%s","reason":"launch"}`, "replayEvent": `{}`, "retryWriteback": `{"release":"%s/%sapp/production/3"}`,
 	}
 	for _, o := range api.Operations() {
 		if _, is := o.Body.(api.InstructionBody); is {
@@ -31,7 +33,8 @@ func bodies() map[string]string {
 // added to bodies, and one with a new name in its path below: that is how it comes into the tests of who may what.
 func try(t *testing.T, token, server string, o api.Operation, tenant, thing string) answer {
 	t.Helper()
-	names := map[string]string{"tenant": tenant, "application": tenant + "app", "environment": "production", "number": "3", "freeze": thing, "delivery": thing}
+	names := map[string]string{"tenant": tenant, "application": tenant + "app", "environment": "production", "number": "3", "freeze": thing, "delivery": thing,
+		"event": "1", "subscription": "ci", "digest": string(shared)}
 	path := o.Path
 	for _, name := range o.PathParams() {
 		value, known := names[name]
@@ -56,7 +59,54 @@ func try(t *testing.T, token, server string, o api.Operation, tenant, thing stri
 		path += sep + param.Name + "=" + value
 		sep = "&"
 	}
+	if o.Streams && o.Tag == "events" {
+		return listenTo(t, token, server+path+"?after=0")
+	}
 	return ask(t, token, o.Method, server+path, strings.ReplaceAll(body, "%s", tenant))
+}
+
+// shared is an artifact that both tenants have.
+const shared = release.Digest("sha256:5555555555555555555555555555555555555555555555555555555555555555")
+
+// statedOf are statements about it.
+type statedOf struct{ api.Artifacts }
+
+func (statedOf) Statements(context.Context, release.Digest, int) ([]api.Statement, error) {
+	var out []api.Statement
+	for _, tenant := range []string{"mine", "leak"} {
+		out = append(out, api.Statement{Release: release.ID{Lane: release.Lane{Tenant: tenant, Application: tenant + "app", Environment: "production"}, Number: 3}, Component: "web", Envelope: json.RawMessage(`{}`)})
+	}
+	return out, nil
+}
+
+func (statedOf) Built(context.Context, release.ID) ([]api.Artifact, error) { return nil, nil }
+func (statedOf) Keys(context.Context) ([]api.SigningKey, error)            { return nil, nil }
+
+// listenTo follows a stream that does not end until it has told what is the last of twoTenants.
+func listenTo(t *testing.T, token, url string) answer {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var body strings.Builder
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		body.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), "the last of mine") {
+			break
+		}
+	}
+	return answer{res.StatusCode, res.Header, body.String()}
 }
 
 // twoTenants has a release, an application, a freeze, a decision, a message, a log and traffic of each of two tenants.
@@ -86,6 +136,20 @@ func twoTenants(t *testing.T) *apitest.Installation {
 			t.Fatal(err)
 		}
 	}
+	i.KnowArtifacts(statedOf{})
+	for _, tenant := range []string{"mine", "leak", "", "mine"} {
+		about, kind, what := release.ID{}, release.EntryAlarm, "an alarm of nobody, a leak"
+		if tenant != "" {
+			about, kind, what = release.ID{Lane: release.Lane{Tenant: tenant, Application: tenant + "app", Environment: "production"}, Number: 3}, release.EntryPhase, "the last of "+tenant
+		}
+		if err := i.Happen(about, release.Entry{At: noon, Kind: kind, Phase: release.Ramping, Message: what}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	event := i.Receive(api.Event{Source: "github", Delivery: "leak-delivery", Kind: "push", Received: noon}, "a leak")
+	i.Settle(event, "ignored", "a leak")
+	i.Subscribe(api.Subscription{Name: "ci", URL: "https://leak.example", State: api.SubscriptionActive}, api.EventDelivery{ID: "mine-delivery", State: "dead", Created: noon})
+	i.WriteBack(api.Writeback{Release: "leak/leakapp/production/3", State: "dead", Updated: noon, Objects: []api.WritebackObject{}})
 	i.SetLog("web", "logged by leak\n")
 	i.SetGateways(gateway)
 	i.Deliver(api.Delivery{ID: "of-nobody", Target: "slack:all", Title: "a leak of the installation", State: "dead", Created: noon})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
@@ -76,16 +77,6 @@ const (
 
 func (s *Server) listStatements(w http.ResponseWriter, r *http.Request) {
 	digest := release.Digest(r.PathValue("digest"))
-	values, err := query(r, "limit")
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	limit, err := number(values, "limit", usualStatements, mostStatements)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
 	if err := digest.Check(); err != nil {
 		s.fail(w, r, badRequest("%v", err))
 		return
@@ -94,11 +85,13 @@ func (s *Server) listStatements(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	found, err := s.artifacts.Statements(r.Context(), digest, limit)
+	found, err := s.artifacts.Statements(r.Context(), digest, paramsOf(r.Context()).number("limit"))
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("list the statements about %s: %w", digest, err))
 		return
 	}
+	who := holderOf(r.Context())
+	found = slices.DeleteFunc(found, func(one Statement) bool { return !who.sees(one.Release.Lane.Tenant) })
 	if found == nil {
 		found = []Statement{}
 	}

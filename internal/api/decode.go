@@ -59,6 +59,7 @@ const (
 	mediaJSON   = "application/json"
 	mediaText   = "text/plain; charset=utf-8"
 	mediaEvents = "text/event-stream"
+	mediaBytes  = "application/octet-stream"
 )
 
 // checkMedia refuses a body that says of itself that it is no JSON. One that says nothing is taken for it.

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
@@ -46,7 +44,7 @@ type EventFilter struct {
 	Since time.Time
 	// Limit is 1 to 500; 0 is 50.
 	Limit int
-	// Before is the Next of the page before this one.
+	// Before is where the page before this one ended; for a client, its Next.
 	Before string
 }
 
@@ -87,7 +85,7 @@ type Event struct {
 // EventPage is a part of a list of events, the newest first.
 type EventPage struct {
 	Events []Event `json:"events"`
-	// Next is the Before of the next page; empty on the last one.
+	// Next is the cursor of the next page; empty on the last one.
 	Next string `json:"next,omitempty"`
 }
 
@@ -103,12 +101,12 @@ type ReplayBody struct {
 var requestWord = regexp.MustCompile(`^[\x21-\x7e]{0,128}$`)
 
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) {
-	filter, err := eventFilterOf(r)
+	filter, err := eventFilterOf(r.Context())
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	found, next, err := s.inbox.InboxEvents(r.Context(), filter)
+	found, after, err := s.inbox.InboxEvents(r.Context(), filter)
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("list events: %w", err))
 		return
@@ -116,33 +114,21 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) {
 	if found == nil {
 		found = []Event{}
 	}
-	reply(w, http.StatusOK, EventPage{Events: found, Next: next})
+	reply(w, http.StatusOK, EventPage{Events: found, Next: next(w, r, after)})
 }
 
-func eventFilterOf(r *http.Request) (EventFilter, error) {
-	values, err := query(r, "source", "kind", "delivery", "outcome", "pending", "since", "limit", "before")
+func eventFilterOf(ctx context.Context) (EventFilter, error) {
+	asked, err := pageOf(ctx, "")
 	if err != nil {
 		return EventFilter{}, err
 	}
+	given := paramsOf(ctx)
 	filter := EventFilter{
-		Source: values.Get("source"), Kind: values.Get("kind"), Delivery: values.Get("delivery"), Outcome: values.Get("outcome"), Before: values.Get("before"),
-	}
-	if filter.Limit, err = number(values, "limit", usualLimit, mostLimit); err != nil {
-		return EventFilter{}, err
-	}
-	if filter.Pending, err = flag(values, "pending"); err != nil {
-		return EventFilter{}, err
-	}
-	if filter.Outcome != "" && !slices.Contains(EventOutcomes(), filter.Outcome) {
-		return EventFilter{}, badRequest("there is no outcome %q: there are %s", filter.Outcome, strings.Join(EventOutcomes(), ", "))
+		Source: given.text("source"), Kind: given.text("kind"), Delivery: given.text("delivery"), Outcome: given.text("outcome"),
+		Pending: given.flag("pending"), Since: given.moment("since"), Limit: asked.Limit, Before: asked.After,
 	}
 	if filter.Outcome != "" && filter.Pending {
 		return EventFilter{}, badRequest("outcome and pending are both there: an event that waits has no outcome yet")
-	}
-	if text := values.Get("since"); text != "" {
-		if filter.Since, err = time.Parse(time.RFC3339, text); err != nil {
-			return EventFilter{}, badRequest("since=%q: want a time such as 2026-11-20T00:00:00Z", text)
-		}
 	}
 	return filter, nil
 }
@@ -192,7 +178,7 @@ func (s *Server) showEventBody(w http.ResponseWriter, r *http.Request) {
 		s.failEvent(w, r, id, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Type", mediaBytes)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) //nolint:gosec // it is no page: it goes as bytes, and nobody may guess otherwise
 }
@@ -211,6 +197,9 @@ func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) {
 	if !requestWord.MatchString(body.Request) {
 		s.fail(w, r, badRequest("request %.40q: want at most 128 printable ASCII characters without spaces", body.Request))
 		return
+	}
+	if body.Request == "" {
+		body.Request = identityOf(r.Context())
 	}
 	replay, err := s.inbox.ReplayEvent(r.Context(), id, body, actor(r.Context()))
 	if err != nil {

@@ -30,7 +30,7 @@ func received(t *testing.T) (*apitest.Installation, string, *client.Client) {
 func TestEventsAreListedAndShown(t *testing.T) {
 	i, server, c := received(t)
 	page, err := c.Events(t.Context(), api.EventFilter{Limit: 1})
-	if err != nil || len(page.Events) != 1 || page.Events[0].ID != 2 || page.Next != "2" {
+	if err != nil || len(page.Events) != 1 || page.Events[0].ID != 2 || page.Next == "" {
 		t.Fatalf("the first page: %+v, %v", page, err)
 	}
 	page, err = c.Events(t.Context(), api.EventFilter{Limit: 1, Before: page.Next, Source: "github", Outcome: "refused", Kind: "push", Delivery: "d-1", Since: noon})
@@ -95,7 +95,7 @@ func TestWhatIsWrongWithAQuestionAboutEventsIsSaid(t *testing.T) {
 		{"GET", "/api/v1/inbox?pending=perhaps", "", 400, "want true or false"},
 		{"GET", "/api/v1/inbox?since=yesterday", "", 400, "want a time such as"},
 		{"GET", "/api/v1/inbox?limit=501", "", 400, "from 1 to 500"},
-		{"GET", "/api/v1/inbox?before=x", "", 400, "begin without it"},
+		{"GET", "/api/v1/inbox?cursor=x", "", 400, "cursor"},
 		{"GET", "/api/v1/inbox?souce=git", "", 400, "there is no parameter"},
 		{"GET", "/api/v1/inbox/x", "", 400, "is not the number of an event"},
 		{"GET", "/api/v1/inbox/0/body", "", 400, "is not the number of an event"},

@@ -19,7 +19,8 @@ const (
 // Operations are all that the API does, one entry each. What is not in this list is not served, and what an entry lacks
 // keeps the server from being made. Adding one changes docs/openapi.json: see CONTRIBUTING.md.
 func Operations() []Operation {
-	return slices.Concat(installationOperations(), releaseOperations(), instructionOperations(), recordOperations(), trafficOperations())
+	return slices.Concat(installationOperations(), releaseOperations(), instructionOperations(), recordOperations(), trafficOperations(),
+		artifactOperations(), inboxOperations(), happeningOperations())
 }
 
 func installationOperations() []Operation {

@@ -31,6 +31,7 @@ func threeOfEach(t *testing.T) string {
 		if err := i.SaveApplication(t.Context(), application); err != nil {
 			t.Fatal(err)
 		}
+		i.Receive(api.Event{Source: "github", Delivery: fmt.Sprint("item-", n), Kind: "push", Received: noon}, "{}")
 	}
 	return i.Start(t, api.Info{})
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +47,7 @@ type Happenings interface {
 }
 
 func (s *Server) showEventSchema(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/schema+json")
+	w.Header().Set("Content-Type", mediaJSON)
 	_, _ = w.Write(events.Schema())
 }
 
@@ -108,11 +107,8 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request) {
 
 // streamed reads what of the stream is wanted, and from where.
 func (s *Server) streamed(r *http.Request) (filter events.Filter, at int64, err error) {
-	values, err := query(r, "after", "type", "tenant", "application", "environment", "release")
-	if err != nil {
-		return filter, 0, err
-	}
-	if filter, err = eventFilter(values); err != nil {
+	values := paramsOf(r.Context())
+	if filter, err = eventFilter(values, holderOf(r.Context())); err != nil {
 		return filter, 0, err
 	}
 	last, err := s.events.Last(r.Context())
@@ -122,7 +118,7 @@ func (s *Server) streamed(r *http.Request) (filter events.Filter, at int64, err 
 	// Who connects again says how far they came, whatever they asked for at first.
 	name, text := "Last-Event-ID", r.Header.Get("Last-Event-ID")
 	if text == "" {
-		name, text = "after", values.Get("after")
+		name, text = "after", values.text("after")
 	}
 	if text == "" {
 		return filter, last, nil
@@ -137,15 +133,16 @@ func (s *Server) streamed(r *http.Request) (filter events.Filter, at int64, err 
 	return filter, at, nil
 }
 
-func eventFilter(values url.Values) (events.Filter, error) {
+// eventFilter is what of the stream is wanted, of what the token may see.
+func eventFilter(values params, who holder) (events.Filter, error) {
 	list := func(name string) []string {
-		if values.Get(name) == "" {
+		if values.text(name) == "" {
 			return nil
 		}
-		return strings.Split(values.Get(name), ",")
+		return strings.Split(values.text(name), ",")
 	}
 	out := events.Filter{Types: list("type"), Tenants: list("tenant"), Applications: list("application"), Environments: list("environment")}
-	if text := values.Get("release"); text != "" {
+	if text := values.text("release"); text != "" {
 		id, err := release.ParseID(text)
 		if err != nil {
 			return out, badRequest("%v", err)
@@ -155,7 +152,27 @@ func eventFilter(values url.Values) (events.Filter, error) {
 	if err := out.Check(); err != nil {
 		return out, badRequest("%v", err)
 	}
-	return out, nil
+	return out, who.keep(&out)
+}
+
+// keep leaves of what is wanted what the token may see. What is about no tenant is nobody's.
+func (h holder) keep(filter *events.Filter) error {
+	if !h.limited() {
+		return nil
+	}
+	filter.Own = true
+	if len(filter.Tenants) == 0 {
+		filter.Tenants = h.tenants
+	}
+	for _, tenant := range filter.Tenants {
+		if !h.sees(tenant) {
+			return missing("there is no tenant %q for this token: it is for %s", tenant, strings.Join(h.tenants, ", "))
+		}
+	}
+	if filter.Release != (release.ID{}) && !h.sees(filter.Release.Lane.Tenant) {
+		return missing("there is no release %s", filter.Release)
+	}
+	return nil
 }
 
 // follower writes what one client wants of the stream.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
@@ -88,23 +86,9 @@ func (s *Server) listSubscriptions(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) listEventDeliveries(w http.ResponseWriter, r *http.Request) {
-	values, err := query(r, "state", "limit")
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	limit, err := number(values, "limit", usualDeliveries, mostDeliveries)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	state := values.Get("state")
-	if states := []string{"", "waiting", "sent", "dead"}; !slices.Contains(states, state) {
-		s.fail(w, r, badRequest("state=%q: want %s", state, strings.Join(states[1:], ", ")))
-		return
-	}
+	given := paramsOf(r.Context())
 	name := r.PathValue("subscription")
-	list, err := s.subscriptions.EventDeliveries(r.Context(), name, state, limit)
+	list, err := s.subscriptions.EventDeliveries(r.Context(), name, given.text("state"), given.number("limit"))
 	if errors.Is(err, release.ErrNotFound) {
 		s.fail(w, r, missing("there is no subscription %q: GET /api/v1/subscriptions lists those there are", name))
 		return
@@ -131,8 +115,6 @@ func (s *Server) retryEventDelivery(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.fail(w, r, fmt.Errorf("retry a delivery of an event: %w", err))
 	default:
-		reply(w, http.StatusOK, struct {
-			ID string `json:"id"`
-		}{id})
+		reply(w, http.StatusOK, Retried{id})
 	}
 }

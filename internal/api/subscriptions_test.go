@@ -43,7 +43,7 @@ func TestSubscriptionsAndTheirDeadLettersAreSeenAndSentAgain(t *testing.T) {
 		status       int
 		want         string
 	}{
-		{"GET", "/ci/deliveries?state=lost", 400, "want waiting, sent, dead"},
+		{"GET", "/ci/deliveries?state=lost", 400, "there are waiting, sent, dead"},
 		{"GET", "/ci/deliveries?limit=501", 400, "want a number from 1 to 500"},
 		{"GET", "/nobody/deliveries", 404, "GET /api/v1/subscriptions lists those there are"},
 		{"POST", "/ci/deliveries/d2/retry", 404, "that is dead"},

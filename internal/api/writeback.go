@@ -55,6 +55,11 @@ type WritebackRetry struct {
 	Release string `json:"release"`
 }
 
+// ToldAgain is the release of which GitHub is told again.
+type ToldAgain struct {
+	Release string `json:"release"`
+}
+
 // The bounds of a list of write-backs.
 const (
 	usualWritebacks = 20
@@ -62,31 +67,18 @@ const (
 )
 
 func (s *Server) listWritebacks(w http.ResponseWriter, r *http.Request) {
-	values, err := query(r, "release", "trouble", "limit")
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
+	given := paramsOf(r.Context())
 	var of release.ID
-	if text := values.Get("release"); text != "" {
+	var err error
+	if text := given.text("release"); text != "" {
 		if of, err = release.ParseID(text); err != nil {
 			s.fail(w, r, badRequest("release=%v", err))
 			return
 		}
 	}
-	limit, err := number(values, "limit", usualWritebacks, mostWritebacks)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	trouble, err := flag(values, "trouble")
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
 	list := []Writeback{}
 	if s.writebacks != nil {
-		if list, err = s.writebacks.Writebacks(r.Context(), of, trouble, limit); err != nil {
+		if list, err = s.writebacks.Writebacks(r.Context(), of, given.flag("trouble"), given.number("limit")); err != nil {
 			s.fail(w, r, fmt.Errorf("list write-backs: %w", err))
 			return
 		}
@@ -118,5 +110,5 @@ func (s *Server) retryWriteback(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fmt.Errorf("retry a write-back: %w", err))
 		return
 	}
-	reply(w, http.StatusOK, body)
+	reply(w, http.StatusOK, ToldAgain{of.String()})
 }

@@ -408,7 +408,7 @@ func TestReleasesThatAreNotBuiltYetAreTold(t *testing.T) {
 	if _, err := all.Built(t.Context(), "acme/api", "https://github.com/acme/api.git", "c"); err != nil {
 		t.Error(err)
 	}
-	if err := all.Built(t.Context(), "acme/api", "d"); err == nil {
+	if _, err := all.Built(t.Context(), "acme/api", "https://github.com/acme/api.git", "d"); err == nil {
 		t.Error("a store that is away was no error")
 	}
 }

@@ -30,14 +30,14 @@ import (
 
 const hookSecret = "It's a Secret to Everybody"
 
-// pushed is one push of the recorded set, as GitHub tells it.
-type pushed struct {
+// recordedPush is one push of the recorded set, as GitHub tells it.
+type recordedPush struct {
 	ref, before, after string
 	forced             bool
 }
 
 // record makes a history with everything that can happen to refs, in the order in which it happened.
-func record(t *testing.T) (dir string, first string, set []pushed) {
+func record(t *testing.T) (dir string, first string, set []recordedPush) {
 	t.Helper()
 	repo := gittest.New(t)
 	repo.Write("skyisland.yaml", `apiVersion: skyisland/v1
@@ -55,29 +55,29 @@ environments:
 	last := first
 	main := func() {
 		next := commit(fmt.Sprint(len(set)))
-		set = append(set, pushed{"refs/heads/main", last, next, false})
+		set = append(set, recordedPush{"refs/heads/main", last, next, false})
 		last = next
 	}
 	tag := func(name string) {
 		repo.Git("tag", "--annotate", "--message="+name, name)
-		set = append(set, pushed{"refs/tags/" + name, zero, repo.Git("rev-parse", "refs/tags/"+name), false})
+		set = append(set, recordedPush{"refs/tags/" + name, zero, repo.Git("rev-parse", "refs/tags/"+name), false})
 	}
 	main()
 	main()
 	repo.Git("checkout", "--quiet", "-b", "develop")
 	one := commit("develop 1")
-	set = append(set, pushed{"refs/heads/develop", zero, one, false})
+	set = append(set, recordedPush{"refs/heads/develop", zero, one, false})
 	repo.Git("checkout", "--quiet", "main")
 	main()
 	tag("v1")
 	repo.Git("checkout", "--quiet", "-B", "develop", first)
 	two := commit("develop 2")
-	set = append(set, pushed{"refs/heads/develop", one, two, true})
+	set = append(set, recordedPush{"refs/heads/develop", one, two, true})
 	repo.Git("checkout", "--quiet", "main")
 	main()
 	main()
 	tag("v2")
-	set = append(set, pushed{"refs/heads/develop", two, zero, false})
+	set = append(set, recordedPush{"refs/heads/develop", two, zero, false})
 	main()
 	// What is there at first is the first commit alone; the objects stay.
 	repo.Git("config", "gc.auto", "0")
@@ -159,7 +159,7 @@ func (w *onceWorld) start() {
 }
 
 // happen lets a push happen in the repository.
-func (w *onceWorld) happen(p pushed) {
+func (w *onceWorld) happen(p recordedPush) {
 	args := []string{"-C", w.repo, "update-ref", p.ref, p.after}
 	if strings.Trim(p.after, "0") == "" {
 		args = []string{"-C", w.repo, "update-ref", "-d", p.ref}
@@ -168,7 +168,7 @@ func (w *onceWorld) happen(p pushed) {
 }
 
 // deliver sends a delivery as GitHub does, and says whether it was taken.
-func (w *onceWorld) deliver(name string, p pushed) bool {
+func (w *onceWorld) deliver(name string, p recordedPush) bool {
 	w.t.Helper()
 	body, err := json.Marshal(map[string]any{
 		"ref": p.ref, "before": p.before, "after": p.after, "forced": p.forced, "sender": map[string]any{"login": "mona"},
@@ -251,7 +251,7 @@ func TestEachCommitIsReleasedOnceWhateverBecomesOfItsDeliveries(t *testing.T) {
 	})
 }
 
-func playOnce(t *testing.T, seed uint64, template, first string, set []pushed, dsn string) {
+func playOnce(t *testing.T, seed uint64, template, first string, set []recordedPush, dsn string) {
 	w := &onceWorld{
 		t: t, random: rand.New(rand.NewPCG(seed, 5)), dsn: dsn, mirror: t.TempDir(), repo: filepath.Join(t.TempDir(), "checkout"), //nolint:gosec // a seed is what it is for
 		lanes: &onceLanes{keys: map[string]release.ID{}}, clock: time.Now().Add(-3 * time.Hour), // what is found is found before now
@@ -262,7 +262,7 @@ func playOnce(t *testing.T, seed uint64, template, first string, set []pushed, d
 	for _, ref := range strings.Fields(gittest.Run(t, "-C", w.repo, "for-each-ref", "--format=%(refname)")) {
 		gittest.Run(t, "-C", w.repo, "update-ref", "-d", ref)
 	}
-	w.happen(pushed{ref: "refs/heads/main", after: first})
+	w.happen(recordedPush{ref: "refs/heads/main", after: first})
 	w.start()
 	defer func() { _ = w.store.Close() }()
 	application := release.Application{Tenant: "acme", Name: "checkout", Repository: w.repo}
@@ -272,7 +272,7 @@ func playOnce(t *testing.T, seed uint64, template, first string, set []pushed, d
 	w.look() // what is there first is no change
 	type delivery struct {
 		name string
-		push pushed
+		push recordedPush
 	}
 	var under []delivery
 	for next := 0; next < len(set) || len(under) > 0; {
@@ -308,7 +308,7 @@ func playOnce(t *testing.T, seed uint64, template, first string, set []pushed, d
 }
 
 // check is what has to be true in the end.
-func (w *onceWorld) check(set []pushed) {
+func (w *onceWorld) check(set []recordedPush) {
 	t := w.t
 	t.Helper()
 	pending, err := w.store.Pending(t.Context(), time.Now().Add(time.Hour), 100)

@@ -26,7 +26,7 @@ func (f laneFunc) Submit(_ context.Context, req release.Request) (release.Submis
 }
 
 // intakeOf is a webhook and its router on a store, before a lane.
-func intakeOf(t *testing.T, s *store.Store, lane intake.Submitter) (*intake.GitHub, *intake.Router) {
+func intakeOf(t *testing.T, s *store.Store, lane intake.Submitter) (*intake.Webhook, *intake.Router) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	router := intake.NewRouter(intake.Parts{Inbox: inbox{s}, Applications: applications{Store: s}, Manifests: mainIsProduction{}, Submitter: lane, Repositories: noHistory{}, Heads: heads{s}, Serving: s, Log: log})

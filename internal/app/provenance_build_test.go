@@ -66,7 +66,7 @@ func TestWhatIsStatedIsTheArchiveOnTheDisk(t *testing.T) {
 	id := laneNumber(7)
 	value, err := env.ExecuteActivity("Build", activities.BuildInput{
 		Release: id, Repository: repo.Dir, Ref: "refs/heads/main", Commit: commit,
-		Component: release.Component{Name: "web", Path: "web", Build: command},
+		Component: release.Component{Name: "web", Path: "web", Build: release.Build{Run: command.Run, Timeout: command.Timeout, Output: command.Output}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func made(number, second int, repository, commit string, artifact release.Digest
 	at := testEpoch.Add(time.Duration(second) * time.Second)
 	return activities.Made{
 		Release: laneNumber(number), Repository: repository, Ref: "refs/heads/main", Commit: commit, Artifact: artifact,
-		Component: release.Component{Name: "web", Build: release.Command{Run: []string{"make"}, Env: map[string]string{"TOKEN": "s3cret"}}},
+		Component: release.Component{Name: "web", Build: release.Build{Run: []string{"make"}, Env: map[string]string{"TOKEN": "s3cret"}}},
 		Manifest:  release.Digest("sha256:" + strings.Repeat("c", 64)), Attempt: "release/1", Started: at.Add(-time.Second), Finished: at,
 	}
 }
@@ -169,7 +169,7 @@ func TestKeysThatCannotBeReadProveNothing(t *testing.T) {
 	if got := origin(t, a, provenRepository, provenCommit, provenTar); got.Verified || !strings.Contains(got.Problem, "broken.pem") {
 		t.Errorf("got %+v, want the file that is no key", got)
 	}
-	if _, err := (shelf{a}).Keys(t.Context()); err == nil {
+	if _, err := (statements{a}).Keys(t.Context()); err == nil {
 		t.Error("keys are published that cannot be read")
 	}
 }
@@ -185,7 +185,7 @@ func TestTheAPIShowsWhatIsStated(t *testing.T) {
 		a := stating(t, s, dir)
 		// The build of the second release was tried again, and came to other bytes.
 		attest(t, a, made(2, 2, provenRepository, provenCommit, provenTar), made(2, 3, provenRepository, provenCommit, otherTar))
-		view := shelf{a}
+		view := statements{a}
 		stated, err := view.Statements(t.Context(), provenTar, 9)
 		if err != nil || len(stated) != 2 || stated[0].Release != laneNumber(2) || stated[0].Component != "web" || stated[1].Made != testEpoch.Add(time.Second) {
 			t.Errorf("got %+v, %v; want both, the newest first", stated, err)

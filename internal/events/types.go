@@ -55,6 +55,8 @@ type Filter struct {
 	Tenants      []string
 	Applications []string
 	Environments []string
+	// Own leaves out what is about no tenant, but for freezes, which hold everybody.
+	Own bool
 	// Release is one release; what is about its lane and no release is not about it.
 	Release release.ID
 }
@@ -86,6 +88,9 @@ func (f Filter) Check() error {
 func (f Filter) Matches(e Event) bool {
 	within := func(all []string, one string) bool { return len(all) == 0 || one == "" || slices.Contains(all, one) }
 	lane := e.About.Lane
+	if f.Own && lane.Tenant == "" && e.Type != TypeFreeze {
+		return false
+	}
 	return within(f.Tenants, lane.Tenant) && within(f.Applications, lane.Application) && within(f.Environments, lane.Environment) &&
 		(f.Release.Number == 0 || f.Release == e.About) &&
 		(len(f.Types) == 0 || slices.ContainsFunc(f.Types, func(glob string) bool { return matches(glob, e.Type) }))

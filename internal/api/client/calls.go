@@ -146,7 +146,7 @@ func (c *Client) RetryEvent(ctx context.Context, subscription, id string) error 
 
 // Events are those that match of what came from outside, the newest first.
 func (c *Client) Events(ctx context.Context, filter api.EventFilter) (api.EventPage, error) {
-	values := set(url.Values{}, "source", filter.Source, "kind", filter.Kind, "delivery", filter.Delivery, "outcome", filter.Outcome, "before", filter.Before)
+	values := set(url.Values{}, "source", filter.Source, "kind", filter.Kind, "delivery", filter.Delivery, "outcome", filter.Outcome, "cursor", filter.Before)
 	if filter.Pending {
 		values.Set("pending", "true")
 	}

@@ -103,6 +103,12 @@ func TestEveryOperationHasACall(t *testing.T) {
 	c, ctx := connect(t, web.URL, apitest.Operator), t.Context()
 	// Whether they succeed is for other tests: here it counts where they go. This document is for programs that make one.
 	called["showOpenAPI"] = true
+	// So is the schema of events, and their stream has one call for its two paths.
+	called["showEventSchema"], called["streamEventsToo"] = true, true
+	event := i.Receive(api.Event{Source: "git", Delivery: "d", Kind: "push", Outcome: "ignored"}, "{}")
+	if err := i.Happen(three, release.Entry{Number: 1, Kind: release.EntryPhase, Phase: release.Ramping, Message: "x"}); err != nil {
+		t.Fatal(err)
+	}
 	errs := []error{c.Health(ctx), c.Alarm(ctx, three, release.Alarm{Name: "x"}), c.RetryDelivery(ctx, "x")}
 	note := func(_ any, err error) { errs = append(errs, err) }
 	note(c.WhoAmI(ctx))
@@ -128,6 +134,20 @@ func TestEveryOperationHasACall(t *testing.T) {
 	}
 	for _, err := range c.Watch(ctx, three) {
 		errs = append(errs, err)
+	}
+	note(c.Artifacts(ctx, three))
+	note(c.Statements(ctx, "sha256:aa"))
+	note(c.SigningKeys(ctx))
+	note(c.Events(ctx, api.EventFilter{}))
+	note(c.Event(ctx, event))
+	note(c.ReplayEvent(ctx, event, api.ReplayBody{}))
+	note(c.Subscriptions(ctx))
+	note(c.EventDeliveries(ctx, "x", "", 10))
+	note(c.Writebacks(ctx, "", false, 10))
+	errs = append(errs, c.EventBody(ctx, event, io.Discard), c.RetryEvent(ctx, "x", "x"), c.RetryWriteback(ctx, three.String()))
+	for _, err := range c.Stream(ctx, client.StreamQuery{After: new(int64)}) {
+		errs = append(errs, err)
+		break
 	}
 	for _, o := range api.Operations() {
 		if !called[o.ID] {
