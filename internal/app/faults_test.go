@@ -178,8 +178,22 @@ func appendLine(file, line string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// noHistory is not to be asked: each ref changes once.
-type noHistory struct{ intake.Repositories }
+// onTheWay is a repository whose branches are ahead of all that is pushed: every push is on the way to what they have.
+type onTheWay struct{ intake.Repositories }
+
+var ahead = strings.Repeat("f", 40)
+
+func (onTheWay) Refs(_ context.Context, _ release.Application, names ...string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, name := range names {
+		out[name] = ahead
+	}
+	return out, nil
+}
+
+func (onTheWay) Contains(_ context.Context, _ release.Application, commit, _ string) (bool, error) {
+	return commit == ahead, nil
+}
 
 // mainIsProduction reads every manifest.
 type mainIsProduction struct{}
@@ -211,7 +225,7 @@ func TestIntakeProcess(t *testing.T) {
 	}
 	box, log := faultyInbox{inbox{s}, f}, slog.New(slog.DiscardHandler)
 	lane := &fileLane{faults: f, file: os.Getenv(faultLane)}
-	router := intake.NewRouter(intake.Parts{Inbox: box, Applications: applications{Store: s}, Manifests: mainIsProduction{}, Submitter: lane, Repositories: noHistory{}, Heads: heads{s}, Serving: s, Log: log})
+	router := intake.NewRouter(intake.Parts{Inbox: box, Applications: applications{Store: s}, Manifests: mainIsProduction{}, Submitter: lane, Repositories: onTheWay{}, Heads: heads{s}, Serving: s, Log: log})
 	handler, err := intake.NewGitHub([]string{faultSecret}, box, router, log)
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ func (f laneFunc) Submit(_ context.Context, req release.Request) (release.Submis
 func intakeOf(t *testing.T, s *store.Store, lane intake.Submitter) (*intake.Webhook, *intake.Router) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	router := intake.NewRouter(intake.Parts{Inbox: inbox{s}, Applications: applications{Store: s}, Manifests: mainIsProduction{}, Submitter: lane, Repositories: noHistory{}, Heads: heads{s}, Serving: s, Log: log})
+	router := intake.NewRouter(intake.Parts{Inbox: inbox{s}, Applications: applications{Store: s}, Manifests: mainIsProduction{}, Submitter: lane, Repositories: onTheWay{}, Heads: heads{s}, Serving: s, Log: log})
 	handler, err := intake.NewGitHub([]string{faultSecret}, inbox{s}, router, log)
 	if err != nil {
 		t.Fatal(err)
