@@ -192,7 +192,7 @@ func webhooks(t *testing.T, i *island.Island) {
 		d := known
 		d.id, d.fullName, d.cloneURL, d.commit = "delivery-4", tenant+"/hooked", elsewhere, repo.Commit("by webhook")
 		repo.Git("push", "--quiet", elsewhere, "HEAD:refs/heads/main")
-		if err := _, err := i.API.SaveApplication(t.Context(), tenant, "hooked", elsewhere); err != nil {
+		if _, err := i.API.SaveApplication(t.Context(), tenant, "hooked", elsewhere); err != nil {
 			t.Fatal(err)
 		}
 		before, err := repo.Releases()

@@ -96,7 +96,7 @@ func spec() release.Spec {
 	return release.Spec{
 		Lane: lane, Branch: "main", Units: []string{"a", "b"},
 		Components: []release.Component{{
-			Name: "web", Path: "web", Build: command, Test: command, Cases: []string{"*.yaml"}, Ingress: release.Ingress{Path: "/"},
+			Name: "web", Path: "web", Build: release.Build{Run: command.Run, Env: command.Env, Timeout: command.Timeout, Output: command.Output}, Test: command, Cases: []string{"*.yaml"}, Ingress: release.Ingress{Path: "/"},
 			Run: release.Run{Command: []string{"main"}, Health: "/", Instances: 1, Start: release.Duration(10 * time.Second), Drain: release.Duration(time.Second)},
 		}},
 		Ramp: release.Ramp{
