@@ -152,7 +152,8 @@ func eventFilter(values params, who holder) (events.Filter, error) {
 	if err := out.Check(); err != nil {
 		return out, badRequest("%v", err)
 	}
-	return out, who.keep(&out)
+	err := who.keep(&out)
+	return out, err
 }
 
 // keep leaves of what is wanted what the token may see. What is about no tenant is nobody's.

@@ -253,7 +253,7 @@ func TestEachCommitIsReleasedOnceWhateverBecomesOfItsDeliveries(t *testing.T) {
 
 func playOnce(t *testing.T, seed uint64, template, first string, set []recordedPush, dsn string) {
 	w := &onceWorld{
-		t: t, random: rand.New(rand.NewPCG(seed, 5)), dsn: dsn, mirror: t.TempDir(), repo: filepath.Join(t.TempDir(), "checkout"), //nolint:gosec // a seed is what it is for
+		t: t, random: rand.New(rand.NewPCG(seed, 5)), dsn: dsn, mirror: t.TempDir(), repo: filepath.Join(t.TempDir(), "checkout"),
 		lanes: &onceLanes{keys: map[string]release.ID{}}, clock: time.Now().Add(-3 * time.Hour), // what is found is found before now
 	}
 	if err := os.CopyFS(w.repo, os.DirFS(template)); err != nil {
