@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -187,11 +188,16 @@ func webhooks(t *testing.T, i *island.Island) {
 		// A repository elsewhere, whose pushes only its webhook tells of.
 		repo := i.Repo(t, tenant, "hooked")
 		repo.Write("skyisland.yaml", in(island.Version("v1")).In(repo.Lane))
-		elsewhere := filepath.Join(t.TempDir(), "hooked.git")
-		repo.Git("init", "--quiet", "--bare", elsewhere)
+		dir := t.TempDir()
+		bare := filepath.Join(dir, "hooked.git")
+		repo.Git("init", "--quiet", "--bare", bare)
+		host := httptest.NewServer(http.FileServer(http.Dir(dir)))
+		t.Cleanup(host.Close)
+		elsewhere := host.URL + "/hooked.git"
 		d := known
 		d.id, d.fullName, d.cloneURL, d.commit = "delivery-4", tenant+"/hooked", elsewhere, repo.Commit("by webhook")
-		repo.Git("push", "--quiet", elsewhere, "HEAD:refs/heads/main")
+		repo.Git("push", "--quiet", bare, "HEAD:refs/heads/main")
+		repo.Git("--git-dir", bare, "update-server-info")
 		if _, err := i.API.SaveApplication(t.Context(), tenant, "hooked", elsewhere); err != nil {
 			t.Fatal(err)
 		}
