@@ -25,7 +25,7 @@ type Delivery struct {
 const (
 	hooksRead      = 100
 	deliveriesRead = 100 // a page
-	pagesRead      = 20
+	pagesRead      = 100
 	missedMost     = 200
 )
 
@@ -78,8 +78,14 @@ func (c *Connection) Missed(ctx context.Context, repositories []Repository, webh
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Delivery) int { return a.At.Compare(b.At) })
-	return out[:min(len(out), missedMost)], errors.Join(errs...)
+	if len(out) > missedMost {
+		out, errs = out[:missedMost], append(errs, errMore)
+	}
+	return out, errors.Join(errs...)
 }
+
+// errMore keeps whoever asks from going on to newer deliveries before these.
+var errMore = fmt.Errorf("more than %d deliveries were missed: the others come with the next look", missedMost)
 
 // webhooks are those of a repository that have our address.
 func (c *Connection) webhooks(ctx context.Context, r Repository, webhook string) ([]deliveries, error) {
@@ -128,6 +134,7 @@ func (d deliveries) missed(ctx context.Context, since time.Time, known func(ctx 
 // unknown are the deliveries since a time that nobody knows, oldest first, each once however often it was sent.
 func (d deliveries) unknown(ctx context.Context, since time.Time, known func(ctx context.Context, guid string) (bool, error)) ([]*github.HookDelivery, error) {
 	page := &github.ListCursorOptions{PerPage: deliveriesRead}
+	whole := false
 	first := map[string]*github.HookDelivery{}
 	var order []string
 	for range pagesRead {
@@ -147,10 +154,14 @@ func (d deliveries) unknown(ctx context.Context, since time.Time, known func(ctx
 			}
 			first[guid] = one // the list has the newest first
 		}
-		if old || response.Cursor == "" {
+		if whole = old || response.Cursor == ""; whole {
 			break
 		}
 		page.Cursor = response.Cursor
+	}
+	var more error
+	if !whole {
+		more = fmt.Errorf("there are more than %d deliveries since %s: those before them cannot be asked for", pagesRead*deliveriesRead, since)
 	}
 	var out []*github.HookDelivery
 	for _, guid := range slices.Backward(order) {
@@ -165,5 +176,8 @@ func (d deliveries) unknown(ctx context.Context, since time.Time, known func(ctx
 			out = append(out, first[guid])
 		}
 	}
-	return out[:min(len(out), missedMost)], nil
+	if len(out) > missedMost {
+		return out[:missedMost], errors.Join(more, errMore)
+	}
+	return out, more
 }

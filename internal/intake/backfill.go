@@ -47,7 +47,7 @@ func readMissed(body []byte) (change, error) {
 	if err := json.Unmarshal(body, &m); err != nil {
 		return change{}, fmt.Errorf("the missed change cannot be read: %w", err)
 	}
-	c := change{Repository: m.Repository, CloneURL: m.CloneURL, Ref: m.Ref, Before: m.Before, After: m.After, Stamp: "backfill"}
+	c := change{Repository: m.Repository, CloneURL: m.CloneURL, Ref: m.Ref, Before: m.Before, After: m.After}
 	return c, c.check(named{"missed change", "ref", "before", "after", "repository", "clone_url"})
 }
 
@@ -180,18 +180,22 @@ func (b *Backfill) compare(ctx context.Context, application release.Application,
 			}
 		}
 	}
-	found := 0
+	stored := 0
 	for _, ref := range slices.Sorted(maps.Keys(refs)) {
 		head, seen := heads[ref]
 		if seen && head.Commit == refs[ref] || !concerns(ref, application) {
 			continue
 		}
-		if found++; found > backfillMost {
-			b.log.WarnContext(ctx, "more changes were missed than are taken at once", "application", application.Tenant+"/"+application.Name, "most", backfillMost)
-			return nil
-		}
-		if err := b.submit(ctx, application, ref, head, refs[ref], was); err != nil {
+		fresh, err := b.submit(ctx, application, ref, head, refs[ref], was)
+		if err != nil {
 			return err
+		}
+		if fresh {
+			stored++
+		}
+		if stored == backfillMost {
+			b.log.WarnContext(ctx, "more changes may have been missed than are taken at once", "application", application.Tenant+"/"+application.Name, "most", backfillMost)
+			return nil
 		}
 	}
 	return nil
@@ -231,37 +235,39 @@ func concerns(ref string, application release.Application) bool {
 	return false
 }
 
-// submit puts a change into the inbox, once its own event has had its time.
-func (b *Backfill) submit(ctx context.Context, application release.Application, ref string, head Head, commit string, was map[string]time.Time) error {
+// submit puts a change into the inbox, once its own event has had its time, and says whether it was not there before.
+func (b *Backfill) submit(ctx context.Context, application release.Application, ref string, head Head, commit string, was map[string]time.Time) (fresh bool, err error) {
 	before := head.Commit
 	if before == "" {
 		before = strings.Repeat("0", len(commit))
 	}
-	// Two servers that find the same name it alike, and the same found again after another event is another.
-	name := key(application.Tenant, application.Name, ref, before, commit, strconv.FormatInt(head.Event, 10))
+	// Two servers that find the same name it alike, and the same found again after another event is another. So is what is
+	// still there after an hour: its event was given up, or came when the host did not show the commit yet.
+	hour := b.now().UTC().Truncate(time.Hour).Format(time.RFC3339)
+	name := key(application.Tenant, application.Name, ref, before, commit, strconv.FormatInt(head.Event, 10), hour)
 	since, known := was[name]
 	if !known {
 		since = b.now()
 	}
 	if b.now().Sub(since) < b.grace {
 		b.untold[name] = since
-		return nil
+		return false, nil
 	}
 	body, err := json.Marshal(missed{
 		Repository: repositoryPath(application.Repository), CloneURL: withoutUser(application.Repository), Ref: ref, Before: before, After: commit,
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	id, duplicate, err := b.inbox.Accept(ctx, Event{Source: sourceBackfill, Delivery: name, Kind: "push", Body: body, ReceivedAt: b.now().UTC()})
 	if err != nil {
-		return fmt.Errorf("store the missed change of %s: %w", ref, err)
+		return false, fmt.Errorf("store the missed change of %s: %w", ref, err)
 	}
 	if !duplicate {
 		b.log.WarnContext(ctx, "a change was not told of", "application", application.Tenant+"/"+application.Name, "ref", ref, "commit", commit, "event", id)
 		b.router.Wake()
 	}
-	return nil
+	return !duplicate, nil
 }
 
 // SetClock lets tests own the time. Call it before anything else.

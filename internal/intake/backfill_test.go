@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -203,5 +204,57 @@ func TestADeliveryThatNeverCameIsTaken(t *testing.T) {
 	want := []time.Time{began.Add(-sentFor), began.Add(-sentFor), began.Add(-sentOverlap)}
 	if !slices.EqualFunc(sent.since, want, time.Time.Equal) {
 		t.Errorf("asked since %v, want %v", sent.since, want)
+	}
+}
+
+func TestWhatWasLostTwiceIsReleasedTwice(t *testing.T) {
+	b := newBackfilled(t)
+	b.look(t)
+	for _, commit := range []string{commitB, commitA, commitB} { // forth, back and forth, and nobody tells
+		b.repo.refs["refs/heads/main"] = commit
+		b.look(t)
+	}
+	if got := b.lanes.commits(); !slices.Equal(got, []string{commitB, commitA, commitB}) {
+		t.Errorf("released %v", got)
+	}
+}
+
+func TestAPushOfNobodyIsNotReleasedForItsAuthor(t *testing.T) {
+	b := newBackfilled(t)
+	b.people = peopleFunc(func(source, name string) (release.Actor, error) {
+		if source == "git" {
+			return release.Actor{Name: name, Source: source, Person: "Ada"}, nil
+		}
+		return release.Actor{}, errors.New(name + " is nobody here")
+	})
+	b.look(t)
+	b.repo.refs["refs/heads/main"] = commitB
+	id := b.accept(t, "push", "d1", pushBody("acme/checkout", "refs/heads/main", commitA, commitB)) // waits while it is found
+	b.look(t)
+	if first, second := b.outcome(t, id), b.outcome(t, 2); first.Kind != Refused || second.Kind != Duplicate || len(b.lanes.requests) != 0 {
+		t.Errorf("%s: %s, then %s: %s", first.Kind, first.Message, second.Kind, second.Message)
+	}
+}
+
+func TestWhatCouldNotBeHandedOnIsFoundAgain(t *testing.T) {
+	b := newBackfilled(t)
+	b.look(t)
+	b.repo.refs["refs/heads/main"] = commitB
+	delete(b.repo.parents, commitB) // the host does not have it whole
+	read := b.Router.manifests
+	b.Router.manifests = manifestsFunc(func(context.Context, string) (Routes, error) { return Routes{}, release.ErrNotFound })
+	b.look(t)
+	if got := b.outcome(t, 1); got.Kind != Refused {
+		t.Fatalf("%s: %s", got.Kind, got.Message)
+	}
+	b.Router.manifests, b.repo.parents[commitB] = read, commitA
+	b.look(t)
+	if b.inbox.count() != 1 {
+		t.Errorf("%d events within the hour", b.inbox.count())
+	}
+	b.clock = b.clock.Add(time.Hour)
+	b.look(t)
+	if got := b.lanes.commits(); !slices.Equal(got, []string{commitB}) {
+		t.Errorf("released %v", got)
 	}
 }

@@ -116,8 +116,11 @@ func (r *Router) late(ctx context.Context, event Event, c change, branch string,
 	}
 	seen, known, err := r.seenHead(ctx, application, c.Ref)
 	// An event that was interrupted after it was seen is the same one, not a second.
-	if err != nil || !known || seen.Event == event.ID && seen.Event != 0 {
+	if err != nil || known && seen.Event == event.ID && seen.Event != 0 {
 		return nil, err
+	}
+	if told(event, seen, c.After) {
+		return r.releasedBefore(ctx, event, seen, branch+" was told of "+short(c.After))
 	}
 	// A replay of the event that was seen asks the lanes that had no release of it.
 	if c.After == seen.Commit && seen.Released && !c.gone() && seen.Event != event.ReplayOf {
@@ -127,7 +130,8 @@ func (r *Router) late(ctx context.Context, event Event, c change, branch string,
 	if err != nil {
 		return nil, err
 	}
-	if s.now == c.Before && !c.gone() && r.tried(event) < lagTries {
+	unseen := s.now == c.Before || s.now == "" && none(c.Before)
+	if unseen && !c.gone() && r.tried(event) < lagTries {
 		return nil, fmt.Errorf("%s does not show %s yet", c.Ref, c.After)
 	}
 	why := overtaken(c, branch, seen, s)
@@ -141,6 +145,12 @@ func (r *Router) late(ctx context.Context, event Event, c change, branch string,
 		return nil, nil
 	}
 	return &Outcome{Kind: Superseded, Message: why}, nil
+}
+
+// told says whether a backfill has found what an event told of. Whatever became of that counts: a push that was refused for
+// who pushed must not be released for who wrote its commit.
+func told(event Event, seen Head, commit string) bool {
+	return event.Source == sourceBackfill && seen.Event != 0 && seen.Commit == commit
 }
 
 // standing asks the repository where a branch is.

@@ -14,6 +14,7 @@ import (
 func (f *fixture) arrives(t *testing.T, delivery, ref, before, after string) Outcome {
 	t.Helper()
 	id := f.accept(t, "push", delivery, pushBody("acme/checkout", ref, before, after))
+	f.tries[id] = lagTries // the host has had its time to show it
 	f.once(t)
 	return f.outcome(t, id)
 }
@@ -87,7 +88,7 @@ func TestALateEventNeverReleasesAnOlderCommit(t *testing.T) {
 			name: "a branch that is gone",
 			set:  func(r *repository) { delete(r.refs, main) },
 			events: []event{
-				{zero, commitA, Started, "", ""}, {commitB, zero, Ignored, "branch main was deleted", ""}, {commitA, commitB, Superseded, "branch main is gone", ""},
+				{zero, commitA, Started, "", commitA}, {commitB, zero, Ignored, "branch main was deleted", "gone"}, {commitA, commitB, Superseded, "branch main is gone", "gone"},
 			},
 			want: []string{commitA},
 		},
@@ -106,6 +107,12 @@ func TestALateEventNeverReleasesAnOlderCommit(t *testing.T) {
 			want: []string{commitC, commitC},
 		},
 		{
+			name:   "the first that is told of a branch is late already",
+			set:    func(r *repository) { r.refs[main] = elsewhere; r.parents[elsewhere] = commitA },
+			events: []event{{commitA, commitB, Superseded, "branch main is at eeeeeeeeeeee now", ""}, {zero, elsewhere, Started, "", ""}},
+			want:   []string{elsewhere},
+		},
+		{
 			name:   "the same told by two hooks",
 			events: []event{{zero, commitA, Started, "", ""}, {zero, commitA, Duplicate, "main came to 6113728f27ae by event 1 already", ""}},
 			want:   []string{commitA},
@@ -114,7 +121,7 @@ func TestALateEventNeverReleasesAnOlderCommit(t *testing.T) {
 			name: "what was seen last is not in the repository any more",
 			set:  func(r *repository) { delete(r.parents, commitB) },
 			events: []event{
-				{commitA, commitB, Started, "", ""}, {elsewhere, commitC, Superseding, "", ""},
+				{commitA, commitB, Started, "", commitB}, {elsewhere, commitC, Superseding, "", commitC},
 			},
 			want: []string{commitB, commitC},
 		},

@@ -363,8 +363,9 @@ func (r *Router) postpone(ctx context.Context, name string, event Event, why err
 	until := time.Now().UTC().Add(delay)
 	r.held[name] = hold{event: event.ID, until: until}
 	r.mu.Unlock()
-	r.log.WarnContext(ctx, "event postponed", "event", event.ID, "delay", delay, "error", why)
-	if err := r.inbox.Postpone(ctx, event.ID, tidy(why.Error(), whyLimit), until); err != nil {
+	reason := tidy(withoutUsers(why.Error()), whyLimit)
+	r.log.WarnContext(ctx, "event postponed", "event", event.ID, "delay", delay, "error", reason)
+	if err := r.inbox.Postpone(ctx, event.ID, reason, until); err != nil {
 		return fmt.Errorf("postpone event %d: %w", event.ID, err)
 	}
 	return nil

@@ -19,6 +19,9 @@ func (r *Router) routeTag(ctx context.Context, event Event, c change, tag string
 	if err != nil {
 		return Outcome{}, fmt.Errorf("ask for the refs of %s: %w", c.Repository, err)
 	}
+	if now := refs[c.Ref]; now == "" && !none(c.After) && r.tried(event) < lagTries {
+		return Outcome{}, fmt.Errorf("%s does not show tag %s yet", c.Repository, tag)
+	}
 	c.After = refs[c.Ref]
 	if c.After == "" {
 		return Outcome{Kind: Ignored, Message: "tag " + tag + " was deleted"}, r.saw(ctx, application, event, c.Ref, strings.Repeat("0", 40), false)
@@ -30,6 +33,14 @@ func (r *Router) routeTag(ctx context.Context, event Event, c change, tag string
 	if known && !event.Again && seen.Event != event.ID && seen.Commit == c.After && seen.Released && seen.Event != event.ReplayOf {
 		outcome, err := r.releasedBefore(ctx, event, seen, "tag "+tag+" was released")
 		return deref(outcome), err
+	}
+	if told(event, seen, c.After) {
+		outcome, err := r.releasedBefore(ctx, event, seen, "tag "+tag+" was told of")
+		return deref(outcome), err
+	}
+	if len(application.Branches) > 0 && len(environmentsOfTag(tag, application.Triggers)) == 0 {
+		// Before its commit is asked for: all tags go in one line, and one that nobody wants must not hold the others back.
+		return Outcome{Kind: Ignored, Message: "tag " + tag + " is not released anywhere" + patterns(application.Triggers)}, r.saw(ctx, application, event, c.Ref, c.After, false)
 	}
 	routes, err := r.manifests.Routes(ctx, application, c.After)
 	if errors.Is(err, release.ErrNotFound) {
