@@ -209,19 +209,20 @@ func (w *onceWorld) work() {
 // drain hands on everything there is, and lives to see it.
 func (w *onceWorld) drain() {
 	w.t.Helper()
-	for range 100 {
-		pending, err := w.store.Pending(w.t.Context(), time.Now().Add(time.Hour), 100)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		if len(pending) == 0 {
-			return
-		}
-		if err := w.router.Once(w.t.Context()); err != nil {
-			w.t.Fatal(err)
+	pending, err := w.store.Pending(w.t.Context(), time.Now().Add(time.Hour), 100)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	var work sync.WaitGroup
+	work.Go(func() { _ = w.router.Run(ctx) })
+	for _, event := range pending {
+		if _, done, err := w.router.Await(ctx, event.ID); err != nil || !done {
+			w.t.Errorf("event %d has no outcome: %v", event.ID, err)
 		}
 	}
-	w.t.Fatal("events wait for ever")
+	cancel()
+	work.Wait()
 }
 
 func (w *onceWorld) look() {
