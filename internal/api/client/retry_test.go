@@ -3,6 +3,7 @@ package client_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,6 +35,13 @@ func (l *losing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
+// sent are the keys that came so far.
+func (l *losing) sent() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.keys)
+}
+
 // lossy serves an installation whose first answers are lost.
 func lossy(t *testing.T, i *apitest.Installation, answers int32) (*losing, string) {
 	t.Helper()
@@ -60,12 +68,12 @@ func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
 	if told := i.Told(); len(told) != 1 {
 		t.Errorf("told %d times", len(told))
 	}
-	if len(l.keys) != 2 || l.keys[0] == "" || l.keys[0] != l.keys[1] {
-		t.Errorf("sent with the keys %q", l.keys)
+	if len(l.sent()) != 2 || l.sent()[0] == "" || l.sent()[0] != l.sent()[1] {
+		t.Errorf("sent with the keys %q", l.sent())
 	}
 	// Each thing that is asked for has a key of its own.
-	if _, err := c.Instruct(t.Context(), three, dispatch.Rollback, api.InstructionBody{}); err != nil || len(i.Told()) != 2 || l.keys[2] == l.keys[0] {
-		t.Errorf("the next was %v, told %d times with the keys %q", err, len(i.Told()), l.keys)
+	if _, err := c.Instruct(t.Context(), three, dispatch.Rollback, api.InstructionBody{}); err != nil || len(i.Told()) != 2 || l.sent()[2] == l.sent()[0] {
+		t.Errorf("the next was %v, told %d times with the keys %q", err, len(i.Told()), l.sent())
 	}
 }
 
@@ -77,7 +85,7 @@ func TestAServerThatLosesEverythingIsGivenUp(t *testing.T) {
 		t.Error("it was answered")
 	}
 	// The library sends what carries a key once more of itself when it takes up an old connection.
-	if n := len(l.keys); n < 2 || n > 4 {
+	if n := len(l.sent()); n < 2 || n > 4 {
 		t.Errorf("sent %d times", n)
 	}
 	if told := i.Told(); len(told) != 1 {
