@@ -203,3 +203,35 @@ func TestAnArtifactOfARunIsTaken(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+func TestWhatIsTakenIsStatedWithWhatItWasTakenFrom(t *testing.T) {
+	world, attester := activitiestest.New(1, "a"), &activitiestest.Attester{}
+	image := world.Elsewhere.Push("registry.example/web:v1", "program")
+	world.Elsewhere.Upload(7, "web", "program")
+	world.Source.Push("c", activitiestest.Commit{})
+	build := builder(t, world)
+	build.Attester = attester
+	of := activities.BuildInput{Repository: "https://github.com/acme/web", Commit: "c", Component: release.Component{Name: "web"}}
+	if _, err := do[activities.BuildResult](t, build, "TakeImage", activities.TakeImageInput{Component: "web", Image: image, For: of}); err != nil {
+		t.Fatal(err)
+	}
+	in := activities.TakeArtifactInput{Component: "web", Repository: of.Repository, Run: 7, Artifact: "web", Program: "main", For: of, URL: "https://github.com/acme/web/actions/runs/7"}
+	if _, err := do[activities.BuildResult](t, build, "TakeArtifact", in); err != nil {
+		t.Fatal(err)
+	}
+	made := attester.Made()
+	if len(made) != 2 {
+		t.Fatalf("%d statements, want 2", len(made))
+	}
+	if from := made[0].From; from == nil || from.URI != "oci://"+image || from.Digest.Check() != nil {
+		t.Errorf("the image was %+v", from)
+	}
+	if from := made[1].From; from == nil || from.URI != in.URL+"#web" || from.Digest.Check() != nil {
+		t.Errorf("the artifact was %+v", from)
+	}
+	// Without its statement it is no result.
+	attester.Away(true)
+	if _, err := do[activities.BuildResult](t, build, "TakeImage", activities.TakeImageInput{Component: "web", Image: image, For: of}); err == nil {
+		t.Error("an image without a statement was taken")
+	}
+}
