@@ -11,8 +11,9 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// connections is how many one program holds at most; a server has a hundred by default, for all.
-const connections = 16
+// connections is how many one program holds at most. Each is a process of the server that wants a processor: with more, those
+// that settle events keep the one waiting that stores them, and with it whoever delivers (docs/performance.md).
+const connections = 4
 
 func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 	db, err := sqlx.Open("pgx", dsn)
