@@ -15,7 +15,7 @@ TOOLS := bin/tools
 # Passed on to the program by `make run`: make run ARGS="--no-tour"
 ARGS ?=
 # Which parts `make bench` measures, as a regular expression after the slash; empty is all:
-# gateway/proxy, gateway/bad, gateway/changes, gateway/millions, handler, routes, policy, program/orchestration,
+# gateway/proxy, gateway/bad, gateway/changes, gateway/millions, handler, routes, policy, intake, program/orchestration,
 # program/webhook, program/alarm, program/bad, program/press.
 BENCH ?=
 # How many samples it takes, for example: make bench BENCH_ARGS="-rollbacks 200", or, for half an hour,
