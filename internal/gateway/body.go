@@ -23,9 +23,10 @@ type requestBody struct {
 
 	// mu guards control: it must not be used once the handler has returned, and whoever sends the body may still read then.
 	mu sync.Mutex
-	// ended says that it was read to its end, left that nobody wants the rest, reading that somebody waits for more.
-	ended, left, reading bool
-	// read tells leave that nobody waits any more.
+	// ended says that it was read to its end, left that nobody wants the rest, reading that somebody waits for more, bounded
+	// that the wait has an end.
+	ended, left, reading, bounded bool
+	// read tells leave and settle that nobody waits any more.
 	read sync.Cond
 }
 
@@ -41,12 +42,12 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.stop(err == io.EOF) // readers return it bare
 	switch {
-	case err == nil, err == io.EOF:
+	case err == nil, err == io.EOF: // readers return it bare
 	case !errors.Is(err, http.ErrBodyReadAfterClose):
 		b.x.bodyErr.CompareAndSwap(nil, &err)
 	}
+	b.stop(err == io.EOF)
 	return n, err
 }
 
@@ -55,7 +56,7 @@ func (b *requestBody) wait(d time.Duration) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.left {
-		_ = b.control.SetReadDeadline(time.Now().Add(d)) // it fails only where there is no connection
+		b.bounded = b.control.SetReadDeadline(time.Now().Add(d)) == nil // it fails only where there is no connection
 		b.reading = true
 	}
 	return !b.left
@@ -67,7 +68,7 @@ func (b *requestBody) stop(ended bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading, b.ended = false, b.ended || ended
-	b.read.Signal()
+	b.read.Broadcast()
 	if ended && !b.left {
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
@@ -78,6 +79,19 @@ func (b *requestBody) whole() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ended
+}
+
+// settle waits until it is noted how a read ended that failed. The server cancels the request's context before such a
+// read returns, and whoever sees the context first would not know whether the client left or was too slow.
+func (b *requestBody) settle() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.single && b.bounded && b.reading {
+		b.read.Wait()
+	}
 }
 
 // closing ends the client's connection with the answer when the body has not ended by now. Where a body ends that was not

@@ -217,6 +217,7 @@ func (x *exchange) failed(err error) *refusal {
 	switch {
 	case x.gaveUp():
 		x.cause, x.status = ClassAborted, statusAborted
+		x.body.settle()
 		return x.bodyRefusal()
 	case errors.As(err, &open):
 		x.cause, f.status, f.reason, f.wait = ClassOpen, http.StatusServiceUnavailable, reasonOpen, open.wait
