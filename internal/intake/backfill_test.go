@@ -236,6 +236,74 @@ func TestAPushOfNobodyIsNotReleasedForItsAuthor(t *testing.T) {
 	}
 }
 
+func TestAReplayOfWhatWasFoundIsReleasedOnceItCanBe(t *testing.T) {
+	for _, ref := range []string{"refs/heads/main", "refs/tags/v1"} {
+		t.Run(ref, func(t *testing.T) {
+			b := newBackfilled(t)
+			application := b.registry.known["acme/checkout"]
+			if ref != "refs/heads/main" {
+				b.repo.refs["refs/heads/main"] = commitC
+				application.Triggers = map[string]release.Trigger{"production": {Tags: []string{"v*"}}}
+			}
+			b.registry.known["acme/checkout"], b.routes.Triggers = application, application.Triggers
+			known := errors.New("ada@example.com is nobody here")
+			b.people = peopleFunc(func(source, name string) (release.Actor, error) {
+				return release.Actor{Name: name, Source: source}, known
+			})
+			b.look(t)
+			b.repo.refs[ref] = commitB
+			b.look(t)
+			if got := b.outcome(t, 1); got.Kind != Refused {
+				t.Fatalf("%s: %s", got.Kind, got.Message)
+			}
+			for n, want := range []OutcomeKind{Refused, Started, Duplicate} {
+				if want == Started {
+					known = nil
+				}
+				id := b.replay(t, n+1, 1, false)
+				b.once(t)
+				if got := b.outcome(t, id); got.Kind != want {
+					t.Errorf("replay %d is %s: %s; want %s", n+1, got.Kind, got.Message, want)
+				}
+			}
+			again := b.replay(t, 4, 1, true)
+			b.once(t)
+			if got := b.outcome(t, again); len(got.Releases) != 1 || got.Releases[0].Number != 2 {
+				t.Errorf("again: %s: %s", got.Kind, got.Message)
+			}
+		})
+	}
+}
+
+func TestWhatWasInterruptedAfterItWasSeenIsNotItsOwnDuplicate(t *testing.T) {
+	for _, ref := range []string{"refs/heads/main", "refs/tags/v1"} {
+		t.Run(ref, func(t *testing.T) {
+			b := newBackfilled(t)
+			application := b.registry.known["acme/checkout"]
+			if ref != "refs/heads/main" {
+				b.repo.refs["refs/heads/main"] = commitC
+				application.Triggers = map[string]release.Trigger{"production": {Tags: []string{"v*"}}}
+			}
+			b.registry.known["acme/checkout"], b.routes.Triggers = application, application.Triggers
+			b.look(t)
+			b.repo.refs[ref] = commitB
+			b.inbox.failing("settle")
+			for range 2 {
+				_ = b.fill.Look(t.Context())
+				b.clock = b.clock.Add(backfillGrace)
+			}
+			_ = b.Once(t.Context())
+			b.pending(t, 1)
+			b.inbox.failing("")
+			clear(b.inbox.until)
+			b.once(t)
+			if got := b.outcome(t, 1); len(got.Releases) != 1 || strings.Contains(got.Message, "by event 1") {
+				t.Errorf("%s: %s", got.Kind, got.Message)
+			}
+		})
+	}
+}
+
 func TestWhatCouldNotBeHandedOnIsFoundAgain(t *testing.T) {
 	b := newBackfilled(t)
 	b.look(t)

@@ -25,9 +25,10 @@ type Event struct {
 	Body       []byte
 	ReceivedAt time.Time
 	// ReplayOf is the event that this one repeats because somebody asked for it; 0 for one that came from outside.
-	// First is the delivery of that event, and Released is what it and its other replays have asked for. Again asks for
-	// another release where there is one. All of it is given by the inbox.
+	// Replays are all that repeat it, First is its delivery, and Released is what it and its other replays have asked for.
+	// Again asks for another release where there is one. All of it is given by the inbox.
 	ReplayOf int64
+	Replays  []int64
 	First    string
 	Released []release.ID
 	Again    bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
@@ -77,20 +78,23 @@ func overtaken(c change, branch string, seen Head, s standing) string {
 // short is a commit as people read it.
 func short(commit string) string { return commit[:min(len(commit), 12)] }
 
-// seenHead is what was seen last of a ref; false for one that nobody has.
-func (r *Router) seenHead(ctx context.Context, application release.Application, ref string) (Head, bool, error) {
+// seenHead is what was seen last of a ref; empty for one that nobody has.
+func (r *Router) seenHead(ctx context.Context, application release.Application, ref string) (Head, error) {
 	head, err := r.heads.Head(ctx, application, ref)
 	if errors.Is(err, release.ErrNotFound) {
-		return Head{}, false, nil
+		return Head{}, nil
 	}
 	if err != nil {
-		return Head{}, false, fmt.Errorf("read what was seen of %s: %w", ref, err)
+		return Head{}, fmt.Errorf("read what was seen of %s: %w", ref, err)
 	}
-	return head, true, nil
+	return head, nil
 }
 
-// saw keeps what an event told of a ref.
+// saw keeps what an event told of a ref. Whoever asks for a commit again says nothing of where its branch is.
 func (r *Router) saw(ctx context.Context, application release.Application, event Event, ref, commit string, released bool) error {
+	if event.Again {
+		return nil
+	}
 	err := r.heads.SaveHead(ctx, application, Head{Ref: ref, Commit: commit, Event: event.ID, Released: released, At: event.ReceivedAt})
 	if err != nil {
 		return fmt.Errorf("keep what was seen of %s: %w", ref, err)
@@ -102,55 +106,57 @@ func (r *Router) saw(ctx context.Context, application release.Application, event
 // a push before each of them has it.
 const lagTries = 3
 
-// tried is how often an event had to be postponed.
-func (r *Router) tried(event Event) int {
+// mayLag says whether the repository may not show yet what an event tells.
+func (r *Router) mayLag(event Event) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.tries[event.ID]
+	return r.tries[event.ID] < lagTries
 }
 
-// late is the outcome of a change of a branch that nothing is left to do for; nil when there is.
-func (r *Router) late(ctx context.Context, event Event, c change, branch string, application release.Application) (*Outcome, error) {
+// late ends a change of a branch that nothing is left to do for.
+func (r *Router) late(ctx context.Context, event Event, c change, branch string, application release.Application) error {
 	if event.Again {
-		return nil, nil
+		return nil
 	}
-	seen, known, err := r.seenHead(ctx, application, c.Ref)
-	// An event that was interrupted after it was seen is the same one, not a second.
-	if err != nil || known && seen.Event == event.ID && seen.Event != 0 {
-		return nil, err
+	seen, err := r.seenHead(ctx, application, c.Ref)
+	if err != nil || seen.toldBy(event) {
+		return err
 	}
-	if told(event, seen, c.After) {
-		return r.releasedBefore(ctx, event, seen, branch+" was told of "+short(c.After))
-	}
-	// A replay of the event that was seen asks the lanes that had no release of it.
-	if c.After == seen.Commit && seen.Released && !c.gone() && seen.Event != event.ReplayOf {
-		return r.releasedBefore(ctx, event, seen, branch+" came to "+short(c.After))
+	if !c.gone() && event.repeats(seen, c.After) {
+		return r.duplicate(ctx, event, seen, fmt.Sprintf("branch %s came to %s", branch, short(c.After)))
 	}
 	s, err := r.standing(ctx, c, seen, application)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	unseen := s.now == c.Before || s.now == "" && none(c.Before)
-	if unseen && !c.gone() && r.tried(event) < lagTries {
-		return nil, fmt.Errorf("%s does not show %s yet", c.Ref, c.After)
+	if unseen && !c.gone() && r.mayLag(event) {
+		return fmt.Errorf("%s does not show %s yet", c.Ref, c.After)
 	}
 	why := overtaken(c, branch, seen, s)
 	if c.gone() {
 		if s.now == "" {
-			return nil, nil
+			return nil
 		}
 		why = fmt.Sprintf("branch %s is there again, at %s", branch, short(s.now))
 	}
 	if why == "" {
-		return nil, nil
+		return nil
 	}
-	return &Outcome{Kind: Superseded, Message: why}, nil
+	return end(Superseded, "%s", why)
 }
 
-// told says whether a backfill has found what an event told of. Whatever became of that counts: a push that was refused for
-// who pushed must not be released for who wrote its commit.
-func told(event Event, seen Head, commit string) bool {
-	return event.Source == sourceBackfill && seen.Event != 0 && seen.Commit == commit
+// toldBy says whether an event has told this itself, and was interrupted before it had its outcome.
+func (h Head) toldBy(event Event) bool { return h.Event != 0 && h.Event == event.ID }
+
+// repeats says whether an event tells only what another has told of a ref before. A backfill repeats it whatever became of
+// that: a push that was refused for who pushed must not be released for who wrote its commit. A replay does not repeat the
+// event that it is of, nor the other replays of that: it asks the lanes that had no release of any.
+func (e Event) repeats(seen Head, commit string) bool {
+	if e.Again || seen.Event == 0 || seen.Event == e.ID || seen.Event == e.ReplayOf || slices.Contains(e.Replays, seen.Event) {
+		return false
+	}
+	return seen.Commit == commit && (seen.Released || e.Source == sourceBackfill)
 }
 
 // standing asks the repository where a branch is.
@@ -185,18 +191,18 @@ func (r *Router) contains(ctx context.Context, application release.Application, 
 	return has, nil
 }
 
-// releasedBefore is the outcome of a change that another event has told, with what became of that.
-func (r *Router) releasedBefore(ctx context.Context, event Event, seen Head, what string) (*Outcome, error) {
-	outcome := &Outcome{Kind: Duplicate, Message: fmt.Sprintf("%s by event %d already", what, seen.Event)}
+// duplicate ends a change that another event has told, with what became of that.
+func (r *Router) duplicate(ctx context.Context, event Event, seen Head, what string) error {
+	outcome := Outcome{Kind: Duplicate, Message: fmt.Sprintf("%s by event %d already", what, seen.Event)}
 	if event.ReplayOf != 0 {
 		outcome.Message += "; a replay with --again asks for another"
 	}
 	first, done, err := r.inbox.Outcome(ctx, seen.Event)
 	if err != nil && !errors.Is(err, release.ErrNotFound) {
-		return nil, fmt.Errorf("read the outcome of event %d: %w", seen.Event, err)
+		return fmt.Errorf("read the outcome of event %d: %w", seen.Event, err)
 	}
 	if done {
 		outcome.Releases = first.Releases
 	}
-	return outcome, nil
+	return &ended{outcome}
 }

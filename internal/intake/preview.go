@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,12 +13,9 @@ import (
 // routePreview releases the head of a pull request to the environments whose label it has. Which these are, the branches
 // that are released say, and never the pull request: whoever may open one can write anything into its manifest.
 func (r *Router) routePreview(ctx context.Context, event Event, p preview) (Outcome, error) {
-	application, err := r.applications.ApplicationByRepository(ctx, p.Repository, p.CloneURL)
-	if errors.Is(err, release.ErrNotFound) {
-		return r.unknownRepository(ctx, p.Repository)
-	}
+	application, err := r.applicationOf(ctx, p.Repository, p.CloneURL)
 	if err != nil {
-		return settled(fmt.Errorf("find the application of %s: %w", p.Repository, err))
+		return Outcome{}, err
 	}
 	var environments, labels []string
 	for _, environment := range slices.Sorted(maps.Keys(application.Triggers)) {
@@ -59,21 +55,18 @@ func (r *Router) show(ctx context.Context, event Event, p preview, application r
 			return Outcome{Kind: Superseded, Message: fmt.Sprintf("branch %s is gone", p.HeadRef)}, nil
 		}
 		// A host with several servers may tell of a commit before each of them has it.
-		if r.tried(event) < lagTries {
+		if r.mayLag(event) {
 			return Outcome{}, fmt.Errorf("%s does not show %s yet", ref, p.HeadSHA)
 		}
 		return Outcome{Kind: Superseded, Message: fmt.Sprintf("branch %s is at %s now", p.HeadRef, short(now))}, nil
 	}
-	routes, err := r.manifests.Routes(ctx, application, p.HeadSHA)
-	if errors.Is(err, release.ErrNotFound) {
-		return noCommit(change{Repository: p.Repository, After: p.HeadSHA}), nil
-	}
+	routes, err := r.routesOf(ctx, application, p.HeadSHA)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", p.HeadSHA, err)
+		return Outcome{}, err
 	}
 	by, err := r.requester(event, change{Who: p.Who})
 	if err != nil {
-		return nobody(err), nil
+		return Outcome{}, nobody("not released", err)
 	}
 	return r.submit(ctx, wanted{
 		event:       event,

@@ -36,7 +36,7 @@ type Serving interface {
 // routeCompleted promotes what a release has made stable to the environments after its own: the same commit with the
 // same artifacts.
 func (r *Router) routeCompleted(ctx context.Context, event Event, c completed) (Outcome, error) {
-	application, err := r.application(ctx, c.Release.Lane.Tenant, c.Release.Lane.Application)
+	application, err := r.applicationNamed(ctx, c.Release.Lane.Tenant, c.Release.Lane.Application)
 	if errors.Is(err, release.ErrNotFound) {
 		return Outcome{Kind: Ignored, Message: fmt.Sprintf("application %s/%s is gone", c.Release.Lane.Tenant, c.Release.Lane.Application)}, nil
 	}
@@ -57,12 +57,9 @@ func (r *Router) routeCompleted(ctx context.Context, event Event, c completed) (
 	if number < c.Release.Number {
 		return Outcome{}, fmt.Errorf("what release %s made stable is not stored yet", c.Release)
 	}
-	routes, err := r.manifests.Routes(ctx, application, c.Commit)
-	if errors.Is(err, release.ErrNotFound) {
-		return Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no commit %s any more", withoutUser(application.Repository), c.Commit)}, nil
-	}
+	routes, err := r.routesOf(ctx, application, c.Commit)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", c.Commit, err)
+		return Outcome{}, err
 	}
 	promotion := &release.Promotion{From: c.Release, Artifacts: map[string]release.Digest{}, Commits: map[string]string{}}
 	for component, revision := range stable {
@@ -91,20 +88,6 @@ func refOf(environment string, application release.Application) string {
 		return "refs/heads/" + branches[0]
 	}
 	return ""
-}
-
-// application is the one of a name.
-func (r *Router) application(ctx context.Context, tenant, name string) (release.Application, error) {
-	known, err := r.applications.Applications(ctx)
-	if err != nil {
-		return release.Application{}, fmt.Errorf("list applications: %w", err)
-	}
-	for _, application := range known {
-		if application.Tenant == tenant && application.Name == name {
-			return application, nil
-		}
-	}
-	return release.Application{}, release.ErrNotFound
 }
 
 // Story tells which releases complete, in their order.
@@ -174,7 +157,7 @@ func (p *Promotions) Once(ctx context.Context) error {
 
 // tell puts a release into the inbox if anything comes after it.
 func (p *Promotions) tell(ctx context.Context, one release.Summary) error {
-	application, err := p.router.application(ctx, one.ID.Lane.Tenant, one.ID.Lane.Application)
+	application, err := p.router.applicationNamed(ctx, one.ID.Lane.Tenant, one.ID.Lane.Application)
 	if errors.Is(err, release.ErrNotFound) || err == nil && len(promotedTo(one.ID.Lane.Environment, application.Triggers)) == 0 {
 		return nil
 	}

@@ -23,6 +23,11 @@ func (f *fixture) replay(t *testing.T, n int, of int64, again bool) int64 {
 			replay.Released = append(replay.Released, outcome.Releases...)
 		}
 	}
+	for id, e := range f.inbox.events {
+		if e.ReplayOf == of {
+			replay.Replays = append(replay.Replays, id)
+		}
+	}
 	id, _, err := f.inbox.Accept(t.Context(), replay)
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +122,8 @@ func TestAReplayAsksOnlyTheLanesThatHadNothing(t *testing.T) {
 	f := newFixture(t)
 	f.routes.Branches = map[string][]string{"main": {"staging"}}
 	first := f.push(t, "d1", commitA, commitB)
+	f.once(t)
+	f.replay(t, 0, first, false) // in vain, which does not take the next one its chance
 	f.once(t)
 	f.routes.Branches = map[string][]string{"main": {"staging", "production"}}
 	clear(f.lanes.seen)

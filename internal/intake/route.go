@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -58,12 +57,12 @@ type Routes struct {
 	Problems    release.Problems
 }
 
-// route decides what an event means, and submits it. An error means that something it needs is away.
+// route decides what an event means, and submits it. An error that is no [ended] means that something it needs is away.
 func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
 	m, err := read(event)
 	switch {
 	case err != nil:
-		return Outcome{Kind: Refused, Message: err.Error()}, nil //nolint:nilerr // trying again would not make it readable
+		return Outcome{}, end(Refused, "%s", err) // trying again would not make it readable
 	case m.alarm != nil:
 		return r.routeAlarm(ctx, event.Source, *m.alarm)
 	case m.change != nil:
@@ -81,51 +80,32 @@ func (r *Router) routeChange(ctx context.Context, event Event, c change) (Outcom
 	if !isBranch && !isTag {
 		return Outcome{Kind: Ignored, Message: c.Ref + " is neither a branch nor a tag"}, nil
 	}
-	application, err := r.applications.ApplicationByRepository(ctx, c.Repository, c.CloneURL)
-	if errors.Is(err, release.ErrNotFound) {
-		return r.unknownRepository(ctx, c.Repository)
-	}
+	application, err := r.applicationOf(ctx, c.Repository, c.CloneURL)
 	if err != nil {
-		return settled(fmt.Errorf("find the application of %s: %w", c.Repository, err))
+		return Outcome{}, err
 	}
 	if isTag {
 		return r.routeTag(ctx, event, c, tag, application)
 	}
-	if outcome, err := r.late(ctx, event, c, branch, application); err != nil || outcome != nil {
-		return deref(outcome), err
+	if err := r.late(ctx, event, c, branch, application); err != nil {
+		return Outcome{}, err
 	}
 	if c.gone() {
 		return Outcome{Kind: Ignored, Message: "branch " + branch + " was deleted"}, r.saw(ctx, application, event, c.Ref, c.After, false)
 	}
-	routes, err := r.manifests.Routes(ctx, application, c.After)
-	if errors.Is(err, release.ErrNotFound) {
-		return noCommit(c), nil
-	}
+	routes, err := r.routesOf(ctx, application, c.After)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", c.After, err)
+		return Outcome{}, err
 	}
 	if c, err = r.described(ctx, event, c, application); err != nil {
 		return Outcome{}, err
 	}
-	outcome, err := r.routeBranch(ctx, event, c, branch, application, routes)
+	// However its work ended, the event has told where the branch is.
+	outcome, err := outcomeOf(r.routeBranch(ctx, event, c, branch, application, routes))
 	if err != nil {
 		return Outcome{}, err
 	}
-	if event.Again { // whoever asks for a commit again says nothing of where its branch is
-		return outcome, nil
-	}
 	return outcome, r.saw(ctx, application, event, c.Ref, c.After, len(outcome.Releases) > 0)
-}
-
-func deref(outcome *Outcome) Outcome {
-	if outcome == nil {
-		return Outcome{}
-	}
-	return *outcome
-}
-
-func noCommit(c change) Outcome {
-	return Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no commit %s any more", c.Repository, c.After)}
 }
 
 // routeBranch releases a commit that a branch has come to.
@@ -135,11 +115,11 @@ func (r *Router) routeBranch(ctx context.Context, event Event, c change, branch 
 	}
 	requester, err := r.requester(event, c)
 	if err != nil {
-		return stranger(err, branch, application, routes), nil
+		return Outcome{}, stranger(err, branch, application, routes)
 	}
 	d, err := r.learn(ctx, branch, c, application, routes)
 	if err != nil {
-		return settled(err)
+		return Outcome{}, settled(err)
 	}
 	if len(d.environments) == 0 && len(d.refused) > 0 {
 		return Outcome{Kind: Refused, Message: strings.Join(d.refused, "\n")}, nil
@@ -156,14 +136,14 @@ func (r *Router) routeBranch(ctx context.Context, event Event, c change, branch 
 		event: event, application: application, environments: d.environments, happening: c.happening(event.named()),
 		ref: c.Ref, commit: c.After, message: c.Message, requester: requester,
 	}, routes)
-	if err == nil && len(d.refused) > 0 {
-		outcome.Kind = heavier(outcome.Kind, Refused)
-		outcome.Message = strings.Join(append([]string{outcome.Message}, d.refused...), "\n")
+	if err != nil {
+		return Outcome{}, err
 	}
-	if err == nil && c.Forced {
+	outcome = outcome.beside(d.refused)
+	if c.Forced {
 		outcome.Message += fmt.Sprintf("\nbranch %s was forced: %s is no longer in it", branch, short(c.Before))
 	}
-	return outcome, err
+	return outcome, nil
 }
 
 // skipWord in the message of the commit that a branch has come to leaves it unreleased, whatever its case.
@@ -171,20 +151,15 @@ const skipWord = "[skip release]"
 
 func skipped(message string) bool { return strings.Contains(strings.ToLower(message), skipWord) }
 
-// stranger is the outcome of a push by nobody we know. It asks for no release, and teaches us nothing about the
-// branches either; a branch that is not released is none of our business whoever pushes it.
-func stranger(why error, branch string, application release.Application, routes Routes) Outcome {
+// stranger ends a push by nobody we know. It asks for no release, and teaches us nothing about the branches either; a
+// branch that is not released is none of our business whoever pushes it.
+func stranger(why error, branch string, application release.Application, routes Routes) error {
 	d := destinationOf(branch, application, routes)
 	unclear := len(routes.Problems) > 0 && len(application.Branches) == 0
 	if len(d.environments)+len(d.refused) == 0 && !unclear {
-		return Outcome{Kind: Ignored, Message: d.why}
+		return end(Ignored, "%s", d.why)
 	}
-	return nobody(why)
-}
-
-// nobody is the outcome of what nobody we know has asked for.
-func nobody(why error) Outcome {
-	return Outcome{Kind: Refused, Message: tidy("not released: "+why.Error(), whyLimit)}
+	return nobody("not released", why)
 }
 
 // requester is who pushed. Of a change that nobody told of only who wrote its commit is known.
@@ -210,15 +185,6 @@ func (r *Router) described(ctx context.Context, event Event, c change, applicati
 	}
 	c.Message, c.Who = tidy(commit.Message, messageLimit), tidy(commit.Email, nameLimit)
 	return c, nil
-}
-
-// settled refuses an event for what is known of its application: a contradiction there is for people
-// to mend, and trying again would not. Everything else is tried again.
-func settled(err error) (Outcome, error) {
-	if errors.Is(err, release.ErrConflict) {
-		return Outcome{Kind: Refused, Message: tidy(withoutUsers(err.Error()), whyLimit)}, nil
-	}
-	return Outcome{}, err
 }
 
 // users finds user and password in the addresses that a text holds.
@@ -250,22 +216,6 @@ func (r *Router) learn(ctx context.Context, branch string, p change, application
 		return destination{}, fmt.Errorf("save application %s/%s: %w", application.Tenant, application.Name, err)
 	}
 	return d, nil
-}
-
-func (r *Router) unknownRepository(ctx context.Context, fullName string) (Outcome, error) {
-	known, err := r.applications.Applications(ctx)
-	if err != nil {
-		return Outcome{}, fmt.Errorf("list applications: %w", err)
-	}
-	message := "no application is released from " + fullName
-	if len(known) == 0 {
-		return Outcome{Kind: Refused, Message: message + "; none is known yet"}, nil
-	}
-	var names []string
-	for _, application := range known {
-		names = append(names, fmt.Sprintf("%s/%s from %s", application.Tenant, application.Name, withoutUser(application.Repository)))
-	}
-	return Outcome{Kind: Refused, Message: message + "; there are: " + listed(names)}, nil
 }
 
 // withoutUser is a repository without the user and password that its URL may hold.
@@ -330,6 +280,15 @@ func (r *Router) submit(ctx context.Context, w wanted, routes Routes) (Outcome, 
 	}
 	outcome.Message = strings.Join(messages, "\n")
 	return outcome, nil
+}
+
+// beside is an outcome with what was refused beside it, a line each.
+func (o Outcome) beside(refused []string) Outcome {
+	if len(refused) > 0 {
+		o.Kind = heavier(o.Kind, Refused)
+		o.Message = strings.Join(append([]string{o.Message}, refused...), "\n")
+	}
+	return o
 }
 
 // heavier is the outcome to report when one event had several.

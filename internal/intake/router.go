@@ -353,7 +353,7 @@ func (r *Router) hopeless(event Event) bool {
 func (r *Router) try(ctx context.Context, event Event) (Outcome, error) {
 	within, cancel := context.WithTimeout(ctx, tryLimit)
 	defer cancel()
-	return r.route(within, event)
+	return outcomeOf(r.route(within, event))
 }
 
 func (r *Router) postpone(ctx context.Context, name string, event Event, why error) error {

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,45 +18,34 @@ func (r *Router) routeTag(ctx context.Context, event Event, c change, tag string
 	if err != nil {
 		return Outcome{}, fmt.Errorf("ask for the refs of %s: %w", c.Repository, err)
 	}
-	if now := refs[c.Ref]; now == "" && !none(c.After) && r.tried(event) < lagTries {
+	if refs[c.Ref] == "" && !c.gone() && r.mayLag(event) {
 		return Outcome{}, fmt.Errorf("%s does not show tag %s yet", c.Repository, tag)
 	}
 	c.After = refs[c.Ref]
 	if c.After == "" {
 		return Outcome{Kind: Ignored, Message: "tag " + tag + " was deleted"}, r.saw(ctx, application, event, c.Ref, strings.Repeat("0", 40), false)
 	}
-	seen, known, err := r.seenHead(ctx, application, c.Ref)
+	seen, err := r.seenHead(ctx, application, c.Ref)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if known && !event.Again && seen.Event != event.ID && seen.Commit == c.After && seen.Released && seen.Event != event.ReplayOf {
-		outcome, err := r.releasedBefore(ctx, event, seen, "tag "+tag+" was released")
-		return deref(outcome), err
-	}
-	if told(event, seen, c.After) {
-		outcome, err := r.releasedBefore(ctx, event, seen, "tag "+tag+" was told of")
-		return deref(outcome), err
+	if event.repeats(seen, c.After) {
+		return Outcome{}, r.duplicate(ctx, event, seen, fmt.Sprintf("tag %s came to %s", tag, short(c.After)))
 	}
 	if len(application.Branches) > 0 && len(environmentsOfTag(tag, application.Triggers)) == 0 {
 		// Before its commit is asked for: all tags go in one line, and one that nobody wants must not hold the others back.
 		return Outcome{Kind: Ignored, Message: "tag " + tag + " is not released anywhere" + patterns(application.Triggers)}, r.saw(ctx, application, event, c.Ref, c.After, false)
 	}
-	routes, err := r.manifests.Routes(ctx, application, c.After)
-	if errors.Is(err, release.ErrNotFound) {
-		return noCommit(c), nil
-	}
+	routes, err := r.routesOf(ctx, application, c.After)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("read the manifest of tag %s: %w", tag, err)
+		return Outcome{}, err
 	}
 	if c, err = r.described(ctx, event, c, application); err != nil {
 		return Outcome{}, err
 	}
-	outcome, err := r.releaseTag(ctx, event, c, tag, application, routes, refs)
+	outcome, err := outcomeOf(r.releaseTag(ctx, event, c, tag, application, routes, refs))
 	if err != nil {
 		return Outcome{}, err
-	}
-	if event.Again {
-		return outcome, nil
 	}
 	return outcome, r.saw(ctx, application, event, c.Ref, c.After, len(outcome.Releases) > 0)
 }
@@ -66,7 +54,7 @@ func (r *Router) routeTag(ctx context.Context, event Event, c change, tag string
 func (r *Router) releaseTag(ctx context.Context, event Event, c change, tag string, application release.Application, routes Routes, refs map[string]string) (Outcome, error) {
 	requester, err := r.requester(event, c)
 	if err != nil {
-		return nobody(err), nil
+		return Outcome{}, nobody("not released", err)
 	}
 	triggers, branches := application.Triggers, application.Branches
 	if len(branches) == 0 { // the first manifest of an application is trusted whole
@@ -100,18 +88,11 @@ func (r *Router) releaseTag(ctx context.Context, event Event, c change, tag stri
 		return Outcome{}, err
 	}
 	for _, environment := range w.environments {
-		if event.Again {
-			break
-		}
 		if err := r.saw(ctx, application, event, tagged(environment), c.After, true); err != nil {
 			return Outcome{}, err
 		}
 	}
-	if len(refused) > 0 {
-		outcome.Kind = heavier(outcome.Kind, Refused)
-		outcome.Message = strings.Join(append([]string{outcome.Message}, refused...), "\n")
-	}
-	return outcome, nil
+	return outcome.beside(refused), nil
 }
 
 // tagged names, among what was seen, the last tag that was released to an environment. No ref is called that.
@@ -121,20 +102,12 @@ func tagged(environment string) string { return "tags of " + environment }
 // any commit, so its commit has to be on the environment's branch. And it has to be newer than what a tag has released
 // there before: tags come out of order like everything else.
 func (r *Router) refuseTag(ctx context.Context, event Event, c change, tag, environment string, application release.Application, branches map[string][]string, refs map[string]string) (string, error) {
-	owners := branchesOf(environment, branches)
-	on := false
-	for _, branch := range owners {
-		has, err := r.contains(ctx, application, refs["refs/heads/"+branch], c.After)
-		if err != nil {
-			return "", err
-		}
-		on = on || has
+	why, err := r.offBranch(ctx, tag, c.After, environment, application, branches, refs)
+	if err != nil || why != "" || event.Again {
+		return why, err
 	}
-	if !on {
-		return fmt.Sprintf("tag %s is not on branch %s, so it is not released to %s", tag, listed(owners), environment), nil
-	}
-	seen, known, err := r.seenHead(ctx, application, tagged(environment))
-	if err != nil || !known || seen.Commit == c.After || event.Again {
+	seen, err := r.seenHead(ctx, application, tagged(environment))
+	if err != nil || seen.Event == 0 || seen.Commit == c.After {
 		return "", err
 	}
 	older, err := r.contains(ctx, application, seen.Commit, c.After)
@@ -143,6 +116,17 @@ func (r *Router) refuseTag(ctx context.Context, event Event, c change, tag, envi
 	}
 	return fmt.Sprintf("tag %s is older than %s, which was released to %s by event %d; to go back to it, replay this event with --again",
 		tag, short(seen.Commit), environment, seen.Event), nil
+}
+
+// offBranch says that a tag's commit is on none of an environment's branches; "" when it is on one.
+func (r *Router) offBranch(ctx context.Context, tag, commit, environment string, application release.Application, branches map[string][]string, refs map[string]string) (string, error) {
+	owners := branchesOf(environment, branches)
+	for _, branch := range owners {
+		if on, err := r.contains(ctx, application, refs["refs/heads/"+branch], commit); err != nil || on {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("tag %s is not on branch %s, so it is not released to %s", tag, listed(owners), environment), nil
 }
 
 // environmentsOfTag are those whose pattern a tag is like, in order.

@@ -52,12 +52,9 @@ func (r *Router) routeProtection(ctx context.Context, p protection) (Outcome, er
 
 // routePressed does what a button at a check run says: release the same commit again, or abort.
 func (r *Router) routePressed(ctx context.Context, event Event, p pressed) (Outcome, error) {
-	application, err := r.applications.ApplicationByRepository(ctx, p.Repository, p.CloneURL)
-	if errors.Is(err, release.ErrNotFound) {
-		return r.unknownRepository(ctx, p.Repository)
-	}
+	application, err := r.applicationOf(ctx, p.Repository, p.CloneURL)
 	if err != nil {
-		return settled(fmt.Errorf("find the application of %s: %w", p.Repository, err))
+		return Outcome{}, err
 	}
 	// Whoever may write check runs in one repository names no release of another.
 	if lane := p.Release.Lane; lane.Tenant != application.Tenant || lane.Application != application.Name {
@@ -79,7 +76,7 @@ func (r *Router) routePressed(ctx context.Context, event Event, p pressed) (Outc
 	}
 	by, err := r.requester(event, change{Who: p.Who})
 	if err != nil {
-		return Outcome{Kind: Refused, Message: tidy("not done: "+err.Error(), whyLimit)}, nil //nolint:nilerr // trying again would not make anybody known
+		return Outcome{}, nobody("not done", err)
 	}
 	if p.What == pressedAbort {
 		return r.abort(ctx, event, p.Release, by)
@@ -105,12 +102,9 @@ func (r *Router) abort(ctx context.Context, event Event, id release.ID, by relea
 
 // rerun asks for the same commit in the same environment again, and in no other.
 func (r *Router) rerun(ctx context.Context, event Event, p pressed, was Was, application release.Application, by release.Actor) (Outcome, error) {
-	routes, err := r.manifests.Routes(ctx, application, was.Commit)
-	if errors.Is(err, release.ErrNotFound) {
-		return noCommit(change{Repository: p.Repository, After: was.Commit}), nil
-	}
+	routes, err := r.routesOf(ctx, application, was.Commit)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", was.Commit, err)
+		return Outcome{}, err
 	}
 	environment := p.Release.Lane.Environment
 	c := change{

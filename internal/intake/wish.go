@@ -98,30 +98,26 @@ func (r *Router) routeScheduled(ctx context.Context, event Event, s scheduled) (
 
 // routeAsked releases what somebody asks for: the ref's commit, or an older one of a branch.
 func (r *Router) routeAsked(ctx context.Context, event Event, a asked) (Outcome, error) {
-	application, outcome, err := r.applicationOf(ctx, a)
-	if outcome != nil || err != nil {
-		return deref(outcome), err
+	application, err := r.askedOf(ctx, a)
+	if err != nil {
+		return Outcome{}, err
 	}
 	refs, err := r.repositories.Refs(ctx, application)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("ask for the refs of %s: %w", withoutUser(application.Repository), err)
 	}
-	outcome, err = r.aim(ctx, &a, application, refs)
-	if outcome != nil || err != nil {
-		return deref(outcome), err
+	if err := r.aim(ctx, &a, application, refs); err != nil {
+		return Outcome{}, err
 	}
 	by := a.By
 	if by.Name == "" {
 		if by, err = r.requester(event, change{Who: a.Who}); err != nil {
-			return nobody(err), nil
+			return Outcome{}, nobody("not released", err)
 		}
 	}
-	routes, err := r.manifests.Routes(ctx, application, a.Commit)
-	if errors.Is(err, release.ErrNotFound) {
-		return noCommit(change{Repository: withoutUser(application.Repository), After: a.Commit}), nil
-	}
+	routes, err := r.routesOf(ctx, application, a.Commit)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("read the manifest of %s: %w", a.Commit, err)
+		return Outcome{}, err
 	}
 	environments, why, err := r.destinations(ctx, a, application, routes, refs)
 	if err != nil {
@@ -139,8 +135,8 @@ func (r *Router) routeAsked(ctx context.Context, event Event, a asked) (Outcome,
 	}, routes)
 }
 
-// aim sets the full ref, and the commit where none is asked for, and says why what is asked for cannot be had.
-func (r *Router) aim(ctx context.Context, a *asked, application release.Application, refs map[string]string) (*Outcome, error) {
+// aim sets the full ref, and the commit where none is asked for. What cannot be had ends the event.
+func (r *Router) aim(ctx context.Context, a *asked, application release.Application, refs map[string]string) error {
 	if a.Ref == "" {
 		return r.find(ctx, a, application, refs)
 	}
@@ -153,22 +149,22 @@ func (r *Router) aim(ctx context.Context, a *asked, application release.Applicat
 	head := refs[a.Ref]
 	switch {
 	case head == "":
-		return &Outcome{Kind: Refused, Message: fmt.Sprintf("%s has no %s", withoutUser(application.Repository), a.Ref)}, nil
+		return end(Refused, "%s has no %s", withoutUser(application.Repository), a.Ref)
 	case a.Commit == "" || a.Commit == head:
 		a.Commit = head
-		return nil, nil
+		return nil
 	case strings.HasPrefix(a.Ref, "refs/tags/"):
-		return &Outcome{Kind: Refused, Message: fmt.Sprintf("%s is %s, not %s", a.Ref, head, a.Commit)}, nil
+		return end(Refused, "%s is %s, not %s", a.Ref, head, a.Commit)
 	}
 	in, err := r.contains(ctx, application, head, a.Commit)
 	if err == nil && !in {
-		return &Outcome{Kind: Refused, Message: fmt.Sprintf("commit %s is not in %s", a.Commit, a.Ref)}, nil
+		return end(Refused, "commit %s is not in %s", a.Commit, a.Ref)
 	}
-	return nil, err
+	return err
 }
 
 // find looks for the branch of a commit, among those that are released, or released to the environment.
-func (r *Router) find(ctx context.Context, a *asked, application release.Application, refs map[string]string) (*Outcome, error) {
+func (r *Router) find(ctx context.Context, a *asked, application release.Application, refs map[string]string) error {
 	branches := slices.Sorted(maps.Keys(application.Branches))
 	if a.Environment != "" {
 		branches = branchesOf(a.Environment, application.Branches)
@@ -177,18 +173,18 @@ func (r *Router) find(ctx context.Context, a *asked, application release.Applica
 		ref := "refs/heads/" + branch
 		in, err := r.contains(ctx, application, refs[ref], a.Commit)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if in {
 			a.Ref = ref
-			return nil, nil
+			return nil
 		}
 	}
 	why := "no branch is released there yet: say which it is of"
 	if len(branches) > 0 {
 		why = "it is not in " + listed(branches)
 	}
-	return &Outcome{Kind: Refused, Message: fmt.Sprintf("commit %s is not released: %s", a.Commit, why)}, nil
+	return end(Refused, "commit %s is not released: %s", a.Commit, why)
 }
 
 // destinations are the environments that what is asked for goes to; a sentence where there are none.
@@ -223,17 +219,12 @@ func (r *Router) tagDestinations(ctx context.Context, a asked, tag string, appli
 			why = "tag " + tag + " is not released to " + a.Environment + patterns(triggers)
 			continue
 		}
-		owners := branchesOf(environment, branches)
-		on := false
-		for _, branch := range owners {
-			has, err := r.contains(ctx, application, refs["refs/heads/"+branch], a.Commit)
-			if err != nil {
-				return nil, "", err
-			}
-			on = on || has
+		off, err := r.offBranch(ctx, tag, a.Commit, environment, application, branches, refs)
+		if err != nil {
+			return nil, "", err
 		}
-		if !on {
-			why = fmt.Sprintf("tag %s is not on branch %s, so it is not released to %s", tag, listed(owners), environment)
+		if off != "" {
+			why = off
 			continue
 		}
 		out = append(out, environment)
@@ -258,37 +249,14 @@ func (d destination) only(environment, branch string, application release.Applic
 	return out
 }
 
-// applicationOf is the application that is named; an outcome where there is none.
-func (r *Router) applicationOf(ctx context.Context, a asked) (release.Application, *Outcome, error) {
+// askedOf is the application that is named, by itself or by its repository.
+func (r *Router) askedOf(ctx context.Context, a asked) (release.Application, error) {
 	if a.Repository != "" {
-		application, err := r.applications.ApplicationByRepository(ctx, a.Repository, a.CloneURL)
-		if errors.Is(err, release.ErrNotFound) {
-			outcome, err := r.unknownRepository(ctx, a.Repository)
-			return application, &outcome, err
-		}
-		if err != nil {
-			outcome, err := settled(fmt.Errorf("find the application of %s: %w", a.Repository, err))
-			return application, &outcome, err
-		}
-		return application, nil, nil
+		return r.applicationOf(ctx, a.Repository, a.CloneURL)
 	}
 	application, err := r.applicationNamed(ctx, a.Tenant, a.Application)
 	if errors.Is(err, release.ErrNotFound) {
-		return application, &Outcome{Kind: Refused, Message: fmt.Sprintf("there is no application %s/%s", a.Tenant, a.Application)}, nil
+		return application, end(Refused, "there is no application %s/%s", a.Tenant, a.Application)
 	}
-	return application, nil, err
-}
-
-// applicationNamed is an application by its name; [release.ErrNotFound] where there is none.
-func (r *Router) applicationNamed(ctx context.Context, tenant, name string) (release.Application, error) {
-	known, err := r.applications.Applications(ctx)
-	if err != nil {
-		return release.Application{}, fmt.Errorf("list applications: %w", err)
-	}
-	for _, application := range known {
-		if application.Tenant == tenant && application.Name == name {
-			return application, nil
-		}
-	}
-	return release.Application{}, fmt.Errorf("application %s/%s: %w", tenant, name, release.ErrNotFound)
+	return application, err
 }

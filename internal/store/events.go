@@ -178,10 +178,18 @@ func (s *Store) Event(ctx context.Context, id int64) (EventRecord, error) {
 	if err != nil {
 		return EventRecord{}, fmt.Errorf("read event %d: %w", id, err)
 	}
-	if err := s.list(ctx, &out.Replays, `SELECT id FROM inbox WHERE replay_of = ? ORDER BY id`, id); err != nil {
-		return EventRecord{}, fmt.Errorf("read the replays of event %d: %w", id, err)
+	if out.Replays, err = s.replays(ctx, id); err != nil {
+		return EventRecord{}, err
 	}
 	return out, nil
+}
+
+// replays are the events that repeat one, in the order in which they were asked for.
+func (s *Store) replays(ctx context.Context, of int64) (ids []int64, err error) {
+	if err := s.list(ctx, &ids, `SELECT id FROM inbox WHERE replay_of = ? ORDER BY id`, of); err != nil {
+		return nil, fmt.Errorf("read the replays of event %d: %w", of, err)
+	}
+	return ids, nil
 }
 
 // ErrForgotten is for the body of an event that is no longer kept.

@@ -121,7 +121,7 @@ func TestAReplayIsAnEventOfItsOwn(t *testing.T) {
 		}
 		want := store.Event{
 			ID: 7, Source: "github", Delivery: "replay-2-of-1", Kind: "push", Body: []byte("x"), ReceivedAt: kept(at(30)),
-			ReplayOf: 1, First: "d-1", Released: []release.ID{id(1), id(2)}, Again: true,
+			ReplayOf: 1, Replays: []int64{7}, First: "d-1", Released: []release.ID{id(1), id(2)}, Again: true,
 		}
 		if waits := pending(t, s, 30, 10); len(waits) != 3 || !reflect.DeepEqual(waits[2], want) {
 			t.Errorf("pending %+v, want last %+v", waits, want)
@@ -140,8 +140,10 @@ func TestAReplayIsAnEventOfItsOwn(t *testing.T) {
 		if err != nil || first.Outcome.Kind != store.Started || !first.Settled.Equal(kept(at(10))) || !reflect.DeepEqual(first.Replays, []int64{replay, second}) {
 			t.Errorf("the first is now %+v, %v", first, err)
 		}
-		if waits := pending(t, s, 34, 10); !reflect.DeepEqual(waits[len(waits)-1].Released, []release.ID{id(1), id(2), id(3)}) {
-			t.Errorf("the second replay knows of %v", waits[len(waits)-1].Released)
+		waits := pending(t, s, 34, 10)
+		last := waits[len(waits)-1]
+		if !reflect.DeepEqual(last.Released, []release.ID{id(1), id(2), id(3)}) || !reflect.DeepEqual(last.Replays, []int64{replay, second}) {
+			t.Errorf("the second replay knows of %v and %v", last.Released, last.Replays)
 		}
 	})
 }

@@ -35,9 +35,10 @@ type Event struct {
 	Body       []byte
 	ReceivedAt time.Time
 	// ReplayOf is the event that this one repeats because somebody asked for it, see [Store.Replay]; 0 for one that came
-	// from outside. First is the delivery of that event, and Released is what it and its replays have asked for. Again asks
-	// for another release where there is one.
+	// from outside. Replays are all events that repeat it, First is its delivery, and Released is what it and its replays
+	// have asked for. Again asks for another release where there is one.
 	ReplayOf int64
+	Replays  []int64
 	First    string
 	Released []release.ID
 	Again    bool
@@ -132,6 +133,9 @@ func (s *Store) Pending(ctx context.Context, now time.Time, limit int) ([]Event,
 		}
 		if events[i].Released, err = released(ctx, s.read, event.ReplayOf); err != nil {
 			return nil, fmt.Errorf("read what event %d has asked for: %w", event.ReplayOf, err)
+		}
+		if events[i].Replays, err = s.replays(ctx, event.ReplayOf); err != nil {
+			return nil, err
 		}
 	}
 	return events, nil
