@@ -85,7 +85,6 @@ type App struct {
 	writer   *github.Writer
 	api      *api.Server
 	dispatch *dispatch.Dispatcher
-	waiting  waiting
 	worker   interface {
 		Start() error
 		Stop()
@@ -182,11 +181,10 @@ func (a *App) join(o Options, repositories repositories, salts string) error {
 // serveFrom makes the parts that others call.
 func (a *App) serveFrom(o Options, repositories repositories) error {
 	box := inbox{a.store}
-	a.waiting = newWaiting(a.store, a.dispatch)
 	parts := intake.Parts{
 		Inbox: box, Applications: applications{Store: a.store, adopt: o.Adopt}, Manifests: manifests{repositories}, Submitter: a.dispatch,
 		Releases: underWay{a.dispatch, a.store}, Repositories: now(repositories), Heads: heads{a.store}, Serving: a.store, People: a.people, Log: a.log,
-		Released: released{a.store}, Instructor: instructor{desk.Audit{Releases: a.dispatch, Records: a.store}}, Builds: a.waiting,
+		Released: released{a.store}, Instructor: instructor{desk.Audit{Releases: a.dispatch, Records: a.store}}, Builds: newWaiting(a.store, a.dispatch),
 	}
 	if a.writer != nil {
 		parts.Protections = a

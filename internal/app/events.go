@@ -66,10 +66,13 @@ func (h happened) Happened(ctx context.Context, after int64, most int) ([]events
 	return out, err
 }
 
-// kickAll says to whoever tells people and programs that something happened.
+// kickAll says to whoever tells people and programs of releases that something happened.
 func (a *App) kickAll() {
-	a.happened()
+	a.notifier.Kick()
 	a.feed.Kick()
+	if a.writer != nil {
+		a.writer.Kick()
+	}
 }
 
 // tell tells people and programs what happens until ctx ends, and what is being sent is sent.

@@ -211,11 +211,3 @@ func (a *App) Protect(ctx context.Context, repository string, run int64, environ
 	}
 	return err
 }
-
-// happened tells everybody who follows releases that there is something new.
-func (a *App) happened() {
-	a.notifier.Kick()
-	if a.writer != nil {
-		a.writer.Kick()
-	}
-}
