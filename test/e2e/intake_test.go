@@ -116,13 +116,21 @@ func sha256Signed() func(body, secret []byte) (string, string) {
 	return signed("X-Hub-Signature-256", "sha256=", sha256.New)
 }
 
+// send tells of a push.
 func (d delivery) send(t *testing.T, i *island.Island) (int, intake.Answer) {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{
+	return d.post(t, i, "push", map[string]any{
 		"ref": "refs/heads/main", "before": strings.Repeat("0", 40), "after": d.commit,
-		"head_commit": map[string]any{"message": "by webhook"}, "sender": map[string]any{"login": "octocat"},
-		"repository": map[string]any{"full_name": d.fullName, "clone_url": d.cloneURL},
+		"head_commit": map[string]any{"message": "by webhook"},
 	})
+}
+
+// post sends an event of a kind.
+func (d delivery) post(t *testing.T, i *island.Island, kind string, event map[string]any) (int, intake.Answer) {
+	t.Helper()
+	event["sender"] = map[string]any{"login": "octocat"}
+	event["repository"] = map[string]any{"full_name": d.fullName, "clone_url": d.cloneURL}
+	body, err := json.Marshal(event)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +141,7 @@ func (d delivery) send(t *testing.T, i *island.Island) (int, intake.Answer) {
 	header, value := d.signature(body, i.WebhookSecret())
 	request.Header.Set(header, value)
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("X-GitHub-Event", "push")
+	request.Header.Set("X-GitHub-Event", kind)
 	request.Header.Set("X-GitHub-Delivery", d.id)
 	response, err := (&http.Client{}).Do(request)
 	if err != nil {
@@ -149,6 +157,37 @@ func (d delivery) send(t *testing.T, i *island.Island) (int, intake.Answer) {
 		t.Fatalf("the answer %q is not JSON: %v", content, err)
 	}
 	return response.StatusCode, answer
+}
+
+// hosted is a repository at a host of its own, whose pushes only its webhook tells of.
+type hosted struct {
+	*island.Repo
+
+	bare, fullName, url string
+}
+
+// host makes a repository that is cloned over HTTP, and an application that is released from it.
+func host(t *testing.T, i *island.Island, fullName, application string) *hosted {
+	t.Helper()
+	dir := t.TempDir()
+	h := &hosted{Repo: i.Repo(t, tenant, application), bare: filepath.Join(dir, filepath.FromSlash(fullName)+".git"), fullName: fullName}
+	h.Git("init", "--quiet", "--bare", h.bare)
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	t.Cleanup(server.Close)
+	h.url = server.URL + "/" + fullName + ".git"
+	if _, err := i.API.SaveApplication(t.Context(), tenant, application, h.url); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// publish commits a manifest and pushes it to the host, and is the delivery that tells of it.
+func (h *hosted) publish(manifest island.Manifest, id string) delivery {
+	h.Write("skyisland.yaml", in(manifest).In(h.Lane))
+	d := delivery{id: id, fullName: h.fullName, cloneURL: h.url, commit: h.Commit("by webhook"), signature: sha256Signed()}
+	h.Git("push", "--quiet", h.bare, "HEAD:refs/heads/main")
+	h.Git("--git-dir", h.bare, "update-server-info")
+	return d
 }
 
 func webhooks(t *testing.T, i *island.Island) {
@@ -185,22 +224,8 @@ func webhooks(t *testing.T, i *island.Island) {
 		}
 	})
 	t.Run("the same delivery twice is one release", func(t *testing.T) {
-		// A repository elsewhere, whose pushes only its webhook tells of.
-		repo := i.Repo(t, tenant, "hooked")
-		repo.Write("skyisland.yaml", in(island.Version("v1")).In(repo.Lane))
-		dir := t.TempDir()
-		bare := filepath.Join(dir, "hooked.git")
-		repo.Git("init", "--quiet", "--bare", bare)
-		host := httptest.NewServer(http.FileServer(http.Dir(dir)))
-		t.Cleanup(host.Close)
-		elsewhere := host.URL + "/hooked.git"
-		d := known
-		d.id, d.fullName, d.cloneURL, d.commit = "delivery-4", tenant+"/hooked", elsewhere, repo.Commit("by webhook")
-		repo.Git("push", "--quiet", bare, "HEAD:refs/heads/main")
-		repo.Git("--git-dir", bare, "update-server-info")
-		if _, err := i.API.SaveApplication(t.Context(), tenant, "hooked", elsewhere); err != nil {
-			t.Fatal(err)
-		}
+		repo := host(t, i, tenant+"/hooked", "hooked")
+		d := repo.publish(island.Version("v1"), "delivery-4")
 		before, err := repo.Releases()
 		if err != nil {
 			t.Fatal(err)

@@ -43,7 +43,8 @@ const (
 // last, since they are of all the others.
 func TestOnOneIsland(t *testing.T) {
 	t.Parallel()
-	i := island.Start(t, island.Options{Units: []string{unitA, unitB}, PolicyData: policyData(true)})
+	hub := newHub(t)
+	i := island.Start(t, island.Options{Units: []string{unitA, unitB}, PolicyData: policyData(true), Files: hub.files()})
 	t.Run("together", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *island.Island){
 			"a version that a gate stops":              gates,
@@ -61,6 +62,7 @@ func TestOnOneIsland(t *testing.T) {
 			"production takes what staging has proved": chain,
 			"a tag is released instead of pushes":      tagged,
 			"deliveries of webhooks":                   webhooks,
+			"what becomes of a push is told at GitHub": hub.told,
 			"a freeze holds until it is lifted":        freeze,
 			"a denial of the rules is told":            denial,
 			"weights move under clients who post":      weights,

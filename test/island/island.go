@@ -36,6 +36,8 @@ type Options struct {
 	Units []string
 	// PolicyData is the content of policy-data.yaml; none is written when empty.
 	PolicyData string
+	// Files are further files of the folder by their names, such as config.yaml.
+	Files map[string]string
 	// ExtraArgs are further arguments.
 	ExtraArgs []string
 }
@@ -96,6 +98,11 @@ func Start(t testing.TB, o Options) *Island {
 	}
 	if o.PolicyData != "" {
 		i.WritePolicyData(o.PolicyData)
+	}
+	for name, content := range o.Files {
+		if err := os.WriteFile(filepath.Join(i.Data, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	i.Temporal = FreeAddress(t)
 	listen, ui := FreeAddress(t), FreeAddress(t)
