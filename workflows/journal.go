@@ -72,7 +72,7 @@ func (r *run) writeJournal(ctx workflow.Context) {
 
 func (r *run) summary() release.Summary {
 	return release.Summary{
-		ID: r.status.ID, Phase: r.status.Phase, Commit: r.status.Commit, Message: r.status.Message, Requester: r.status.Requester,
+		ID: r.status.ID, Phase: r.status.Phase, Ref: r.status.Ref, Commit: r.status.Commit, Message: r.status.Message, Requester: r.status.Requester,
 		Requested: r.status.Requested, Updated: workflow.Now(r.base), Cause: r.status.Cause,
 	}
 }

@@ -104,7 +104,8 @@ func (l *lane) recall(ctx workflow.Context) error {
 // waits shows a release that has to wait for its turn, before its own workflow can.
 func (l *lane) waits(ctx workflow.Context, id release.ID, req release.Request) error {
 	in := activities.ProgressInput{Summary: release.Summary{
-		ID: id, Phase: release.Pending, Commit: req.Commit, Message: req.Message, Requester: req.Requester, Requested: req.At, Updated: workflow.Now(ctx),
+		ID: id, Phase: release.Pending, Ref: req.Ref, Commit: req.Commit, Message: req.Message,
+		Requester: req.Requester, Requested: req.At, Updated: workflow.Now(ctx),
 	}}
 	return workflow.ExecuteActivity(quick(ctx, "Record that "+id.String()+" waits"), records.Progress, in).Get(ctx, nil)
 }

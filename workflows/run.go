@@ -72,7 +72,7 @@ func newRun(ctx workflow.Context, in ReleaseInput) (*run, error) {
 	r.base, _ = workflow.NewDisconnectedContext(ctx)
 	r.way, r.leave = workflow.WithCancel(ctx)
 	r.status = release.Status{
-		ID: in.Release, Phase: release.Pending, Since: workflow.Now(ctx), Commit: in.Request.Commit, Message: in.Request.Message,
+		ID: in.Release, Phase: release.Pending, Since: workflow.Now(ctx), Ref: in.Request.Ref, Commit: in.Request.Commit, Message: in.Request.Message,
 		Requester: in.Request.Requester, Requested: in.Request.At, Step: -1,
 	}
 	if err := r.listen(ctx); err != nil {

@@ -163,7 +163,7 @@ func (s *Server) recorded(ctx context.Context, summary release.Summary) (release
 		return release.Status{}, fmt.Errorf("read the story of release %s: %w", summary.ID, err)
 	}
 	return release.Status{
-		ID: summary.ID, Phase: summary.Phase, Since: summary.Updated, Commit: summary.Commit, Message: summary.Message,
+		ID: summary.ID, Phase: summary.Phase, Since: summary.Updated, Ref: summary.Ref, Commit: summary.Commit, Message: summary.Message,
 		Requester: summary.Requester, Requested: summary.Requested, Step: -1, Cause: summary.Cause, Timeline: entries,
 	}, nil
 }

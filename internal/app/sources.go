@@ -79,12 +79,16 @@ func newSchedules(all []config.Schedule, records intake.ScheduleRecords, box int
 // released is the store in the words of intake.
 type released struct{ store *store.Store }
 
-// Release is what a release was asked for. Its ref is not kept: it is the one that has its commit and was released, where
-// there is one alone.
+// Release is what a release was asked for. The ref of one from before it was kept is the one that has its commit and was
+// released, where there is one alone.
 func (r released) Release(ctx context.Context, id release.ID) (intake.Was, error) {
 	found, err := r.store.Release(ctx, id)
 	if err != nil {
 		return intake.Was{}, err
+	}
+	was := intake.Was{Ref: found.Ref, Commit: found.Commit, Message: found.Message}
+	if was.Ref != "" {
+		return was, nil
 	}
 	heads, err := r.store.Heads(ctx, id.Lane.Tenant, id.Lane.Application)
 	if err != nil {
@@ -96,7 +100,6 @@ func (r released) Release(ctx context.Context, id release.ID) (intake.Was, error
 			refs = append(refs, ref)
 		}
 	}
-	was := intake.Was{Commit: found.Commit, Message: found.Message}
 	if len(refs) == 1 {
 		was.Ref = refs[0]
 	}

@@ -212,4 +212,11 @@ func TestAReleaseIsOfTheRefThatHasItsCommit(t *testing.T) {
 			t.Errorf("after %s: %+v, %v; want %q", tt.saw.Ref, was, err, tt.want)
 		}
 	}
+	summary.Ref, summary.Updated = "refs/heads/release", summary.Updated.Add(time.Second)
+	if err := a.store.SaveProgress(t.Context(), summary, nil); err != nil {
+		t.Fatal(err)
+	}
+	if was, err := (released{a.store}).Release(t.Context(), id); err != nil || was.Ref != "refs/heads/release" {
+		t.Errorf("one whose ref is kept: %+v, %v", was, err)
+	}
 }

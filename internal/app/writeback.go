@@ -64,7 +64,7 @@ func (t told) Status(ctx context.Context, id release.ID) (release.Status, error)
 		return release.Status{}, err
 	}
 	return release.Status{
-		ID: id, Phase: summary.Phase, Since: summary.Updated, Commit: summary.Commit, Message: summary.Message,
+		ID: id, Phase: summary.Phase, Since: summary.Updated, Ref: summary.Ref, Commit: summary.Commit, Message: summary.Message,
 		Requester: summary.Requester, Requested: summary.Requested, Step: -1, Cause: summary.Cause, Timeline: entries,
 	}, nil
 }

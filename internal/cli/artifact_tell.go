@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/skyisland/skyisland/internal/cli/progress"
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 // shownProblems is how many statements that do not hold are shown of an artifact about which none does.
@@ -96,7 +97,7 @@ func source(s verifiedStatement) string {
 	if s.Ref == "" {
 		return s.Repository
 	}
-	return s.Repository + "@" + strings.TrimPrefix(strings.TrimPrefix(s.Ref, "refs/heads/"), "refs/tags/")
+	return s.Repository + "@" + release.RefName(s.Ref)
 }
 
 func keyNames(ids []string) string {

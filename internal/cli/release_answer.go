@@ -85,6 +85,9 @@ func proposal(s release.Status) string {
 	row("release", "%s, %s", s.ID, s.Phase)
 	subject, _, _ := strings.Cut(strings.TrimSpace(s.Message), "\n")
 	row("commit", "%s  %s", s.Commit, subject)
+	if s.Ref != "" {
+		row("ref", "%s", release.RefName(s.Ref))
+	}
 	row("by", "%s", s.Requester)
 	for i, m := range s.Moves {
 		from := "(new)"

@@ -23,8 +23,10 @@ type Data struct {
 	// Kind is what happened, as the type says it: phase, step, asked and so on.
 	Kind release.EntryKind `json:"kind"`
 	// Phase is where the release is with this event.
-	Phase  release.Phase `json:"phase,omitempty"`
-	Commit string        `json:"commit,omitempty"`
+	Phase release.Phase `json:"phase,omitempty"`
+	// Ref is the branch or tag whose commit is released, by its full name.
+	Ref    string `json:"ref,omitempty"`
+	Commit string `json:"commit,omitempty"`
 	// Subject is the first line of the commit's message.
 	Subject string `json:"subject,omitempty"`
 	// Message is a sentence for people, Details are further lines.
@@ -145,7 +147,7 @@ func (in Installation) data(entry Entry, summary release.Summary, within room) D
 		if in.Workflow != nil {
 			out.Links.Workflow = in.Workflow(of)
 		}
-		out.Commit = c.text(summary.Commit, 64)
+		out.Ref, out.Commit = c.text(summary.Ref, min(300, within.text)), c.text(summary.Commit, 64)
 		subject, _, _ := strings.Cut(summary.Message, "\n")
 		out.Subject = c.text(subject, min(300, within.text))
 		out.Requester = c.person(entry.Requester)

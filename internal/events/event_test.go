@@ -44,7 +44,7 @@ func entry(seq int64, of release.ID, e release.Entry) events.Entry {
 
 func summary() release.Summary {
 	return release.Summary{
-		ID: three, Phase: release.RolledBack, Commit: "8f3a21c9d0e1b2c3d4e5f60718293a4b5c6d7e8f", Message: "Say " + rude,
+		ID: three, Phase: release.RolledBack, Ref: "refs/heads/main", Commit: "8f3a21c9d0e1b2c3d4e5f60718293a4b5c6d7e8f", Message: "Say " + rude,
 		Cause: &release.Cause{Kind: release.CauseAbort, Message: "ben stopped it", Details: []string{"not told"}, By: &release.Actor{Name: "ben", Source: "slack"}},
 	}
 }
@@ -156,7 +156,7 @@ func TestNoEventIsLargerThanAWebhookShouldBe(t *testing.T) {
 		question.Answers = append(question.Answers, release.Approved{By: release.Actor{Name: long, Source: long, Person: long}, At: noon.Add(time.Duration(i))})
 	}
 	of := summary()
-	of.Message, of.Commit, of.Cause = long, long, &release.Cause{Kind: release.CauseAbort, Message: long, By: &release.Actor{Name: long, Source: long, Person: long}}
+	of.Message, of.Ref, of.Commit, of.Cause = long, long, long, &release.Cause{Kind: release.CauseAbort, Message: long, By: &release.Actor{Name: long, Source: long, Person: long}}
 	e := entry(1, three, release.Entry{Number: 1, Kind: release.EntryEnded, Message: long, Details: slices.Repeat([]string{long}, 100), Ask: question})
 	e.Requester = release.Actor{Name: long, Source: long, Person: long}
 	made, err := here.Event(e, of)

@@ -89,6 +89,9 @@ func about(s release.Status) string {
 	b.WriteString("| | |\n|---|---|\n")
 	subject, _, _ := strings.Cut(s.Message, "\n")
 	row("commit", shortCommit(s.Commit)+" "+code(subject))
+	if s.Ref != "" {
+		row("ref", code(release.RefName(s.Ref)))
+	}
 	row("asked for by", code(s.Requester.String())+at(s.Requested))
 	if s.PlanHash != "" {
 		row("plan", code(s.PlanHash[:min(12, len(s.PlanHash))]))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/skyisland/skyisland/internal/git/gitcmd"
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 const receiveResult = "application/x-git-receive-pack-result"
@@ -154,9 +155,9 @@ func (r *Remote) announce(ctx context.Context, p *repository, changes []change) 
 		case !ok:
 			queued++
 		case got.refused:
-			text.WriteString(terminal(fmt.Sprintf("%s is stored, but starts nothing: %s", shortRef(c.Ref), got.message)))
+			text.WriteString(terminal(fmt.Sprintf("%s is stored, but starts nothing: %s", release.RefName(c.Ref), got.message)))
 		case got.message == "":
-			text.WriteString(terminal("received " + shortRef(c.Ref)))
+			text.WriteString(terminal("received " + release.RefName(c.Ref)))
 		default:
 			text.WriteString(terminal(got.message))
 		}
@@ -165,14 +166,4 @@ func (r *Remote) announce(ctx context.Context, p *repository, changes []change) 
 		text.WriteString(terminal(fmt.Sprintf("your push is stored; %d of its events could not be delivered yet, and will be", queued)))
 	}
 	return text.String()
-}
-
-// shortRef is how people call a ref.
-func shortRef(ref string) string {
-	for _, prefix := range []string{"refs/heads/", "refs/tags/"} {
-		if short, ok := strings.CutPrefix(ref, prefix); ok {
-			return short
-		}
-	}
-	return ref
 }

@@ -36,9 +36,11 @@ type Evidence struct {
 
 // Status is everything about a release that a person looks at.
 type Status struct {
-	ID        ID        `json:"id"`
-	Phase     Phase     `json:"phase"`
-	Since     time.Time `json:"since"`
+	ID    ID        `json:"id"`
+	Phase Phase     `json:"phase"`
+	Since time.Time `json:"since"`
+	// Ref is the branch or tag whose commit it is, by its full name; empty in releases from before it was kept.
+	Ref       string    `json:"ref,omitempty"`
 	Commit    string    `json:"commit"`
 	Message   string    `json:"message,omitempty"`
 	Requester Actor     `json:"requester"`
@@ -158,8 +160,10 @@ type Application struct {
 
 // Summary is a release in a list.
 type Summary struct {
-	ID        ID        `json:"id"`
-	Phase     Phase     `json:"phase"`
+	ID    ID    `json:"id"`
+	Phase Phase `json:"phase"`
+	// Ref is the branch or tag whose commit it is, by its full name; empty in releases from before it was kept.
+	Ref       string    `json:"ref,omitempty"`
 	Commit    string    `json:"commit"`
 	Message   string    `json:"message,omitempty"`
 	Requester Actor     `json:"requester"`

@@ -124,7 +124,7 @@ func (s *Store) KeepProtection(ctx context.Context, p Protection, hold bool) err
 func (s *Store) ReleaseOfCommit(ctx context.Context, repository, environment, commit string) (release.Summary, error) {
 	where := parseRepository(repository)
 	const query = `
-		SELECT r.tenant, r.application, r.environment, r.number, r.phase, r.commit_id, r.message, r.requester, r.requested_at,
+		SELECT r.tenant, r.application, r.environment, r.number, r.phase, r.ref, r.commit_id, r.message, r.requester, r.requested_at,
 			r.updated_at, r.cause
 		FROM releases r JOIN applications a ON a.tenant = r.tenant AND a.name = r.application
 		WHERE a.repository_path = ? AND (a.repository_host = ? OR a.repository_host = '' OR ? = '')

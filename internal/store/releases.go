@@ -41,6 +41,7 @@ type releaseRow struct {
 	Environment string `db:"environment"`
 	Number      int    `db:"number"`
 	Phase       string `db:"phase"`
+	Ref         string `db:"ref"`
 	Commit      string `db:"commit_id"`
 	Message     string `db:"message"`
 	Requester   string `db:"requester"`
@@ -52,7 +53,7 @@ type releaseRow struct {
 func (r releaseRow) summary() (release.Summary, error) {
 	lane := release.Lane{Tenant: r.Tenant, Application: r.Application, Environment: r.Environment}
 	out := release.Summary{
-		ID: release.ID{Lane: lane, Number: r.Number}, Phase: release.Phase(r.Phase), Commit: r.Commit,
+		ID: release.ID{Lane: lane, Number: r.Number}, Phase: release.Phase(r.Phase), Ref: r.Ref, Commit: r.Commit,
 		Message: r.Message, Requested: moment(r.RequestedAt), Updated: moment(r.UpdatedAt),
 	}
 	if err := decode(r.Requester, &out.Requester); err != nil {
@@ -108,11 +109,12 @@ func saveSummary(ctx context.Context, tx *sqlx.Tx, summary release.Summary, entr
 	}
 	// An entry of 0 says that the summary came without any, and then its time decides.
 	const save = `
-		INSERT INTO releases (tenant, application, environment, number, phase, commit_id, message,
+		INSERT INTO releases (tenant, application, environment, number, phase, ref, commit_id, message,
 			requester, requested_at, updated_at, cause, last_entry)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tenant, application, environment, number) DO UPDATE SET
 			phase = excluded.phase,
+			ref = excluded.ref,
 			commit_id = excluded.commit_id,
 			message = excluded.message,
 			requester = excluded.requester,
@@ -124,7 +126,7 @@ func saveSummary(ctx context.Context, tx *sqlx.Tx, summary release.Summary, entr
 			OR (excluded.last_entry IN (0, releases.last_entry) AND excluded.updated_at >= releases.updated_at)`
 	id := summary.ID
 	_, err = exec(ctx, tx, save, id.Lane.Tenant, id.Lane.Application, id.Lane.Environment, id.Number,
-		string(summary.Phase), clean(summary.Commit), clean(summary.Message), requester,
+		string(summary.Phase), clean(summary.Ref), clean(summary.Commit), clean(summary.Message), requester,
 		micros(summary.Requested), micros(summary.Updated), cause, entry)
 	return err
 }
@@ -146,7 +148,7 @@ func saveEntry(ctx context.Context, tx *sqlx.Tx, id release.ID, entry release.En
 	return saveOutbox(ctx, tx, fmt.Sprintf("%s#%d", id, entry.Number), id, entry)
 }
 
-const releaseColumns = `tenant, application, environment, number, phase, commit_id, message,
+const releaseColumns = `tenant, application, environment, number, phase, ref, commit_id, message,
 			requester, requested_at, updated_at, cause`
 
 // Release is where a release is. One that was never recorded is [release.ErrNotFound].

@@ -14,7 +14,7 @@ import (
 
 func summary(number, second int, phase release.Phase) release.Summary {
 	return release.Summary{
-		ID: id(number), Phase: phase, Commit: "0123456", Message: "a change",
+		ID: id(number), Phase: phase, Ref: "refs/heads/main", Commit: "0123456", Message: "a change",
 		Requester: release.Actor{Name: "ada", Source: "github", Groups: []string{"release-managers"}},
 		Requested: at(number), Updated: at(second),
 	}

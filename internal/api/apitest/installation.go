@@ -154,7 +154,7 @@ func (i *Installation) Put(status release.Status) {
 	defer i.mu.Unlock()
 	i.statuses[status.ID] = status
 	i.record(release.Summary{
-		ID: status.ID, Phase: status.Phase, Commit: status.Commit, Message: status.Message, Requester: status.Requester,
+		ID: status.ID, Phase: status.Phase, Ref: status.Ref, Commit: status.Commit, Message: status.Message, Requester: status.Requester,
 		Requested: status.Requested, Updated: status.Since, Cause: status.Cause,
 	})
 	i.entries[status.ID] = status.Timeline

@@ -72,9 +72,12 @@ func (v view) header() []line {
 		}
 		second = line{in(dim, elapsed(until.Sub(s.Requested))+" in all")}
 	}
-	who := line{in(cyan, short(s.Commit)), text("  "), text(firstLine(s.Message))}
-	if s.Message == "" {
-		who = line{in(cyan, short(s.Commit))}
+	who := line{in(cyan, short(s.Commit))}
+	if s.Ref != "" {
+		who = who.and(text("  ")).and(in(dim, release.RefName(s.Ref)))
+	}
+	if s.Message != "" {
+		who = who.and(text("  ")).and(text(firstLine(s.Message)))
 	}
 	by := line{text(s.Requester.String())}
 	out := []line{apart(line{in(bold, s.ID.String())}, right, v.width), apart(who, by, v.width)}

@@ -42,7 +42,7 @@ func ramping() release.Status {
 	stable := release.Revision{ID: "timetable-1a2b3c4d5e6f"}
 	return release.Status{
 		ID:    release.ID{Lane: release.Lane{Tenant: "fliggy", Application: "rail-tour", Environment: "production"}, Number: 17},
-		Phase: release.Ramping, Since: at(65), Commit: "8f3a21c9d0e1b2c3d4e5f60718293a4b5c6d7e8f",
+		Phase: release.Ramping, Since: at(65), Ref: "refs/heads/main", Commit: "8f3a21c9d0e1b2c3d4e5f60718293a4b5c6d7e8f",
 		Message: "显示下一班列车 Show the next train\n\nAnd its platform.", Requester: release.Actor{Name: "ana", Source: "github"},
 		Requested: at(-1), PlanHash: strings.Repeat("9d3c52ab", 8), Units: []string{"a", "b"},
 		Moves: []release.Move{
