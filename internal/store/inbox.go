@@ -150,7 +150,7 @@ func scanPending(rows *sql.Rows) (Event, error) {
 // Postpone leaves a pending event for later, says why, and counts the attempt. It changes nothing for
 // an event that has its outcome. An event nobody stored is [release.ErrNotFound].
 func (s *Store) Postpone(ctx context.Context, id int64, why string, until time.Time) error {
-	err := s.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
+	err := s.outcomes.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
 		const update = `
 			UPDATE inbox SET attempts = attempts + 1, due_at = ?, postponed = ?
 			WHERE id = ? AND outcome IS NULL`
@@ -178,7 +178,7 @@ func (s *Store) Settle(ctx context.Context, id int64, out Outcome, at time.Time)
 	if err != nil {
 		return fmt.Errorf("settle event %d: %w", id, err)
 	}
-	err = s.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
+	err = s.outcomes.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
 		const update = `
 			UPDATE inbox SET outcome = ?, message = ?, releases = ?, settled_at = ?
 			WHERE id = ? AND outcome IS NULL`
