@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -147,5 +148,32 @@ func settleAndReplay(ctx context.Context, t *testing.T, s *Store, id int64, agai
 	}
 	if _, _, err := s.Replay(ctx, id, Replay{}, time.Now()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestPendingNeedsOneConnection(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "store.db"))
+	s.read.SetMaxOpenConns(1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	// What is given at once ends within the events that are due: a replay, and one more.
+	for n := range 3 {
+		event := Event{Source: "github", Delivery: fmt.Sprint(n), Kind: "push", Body: make([]byte, maxPending/2)}
+		if _, _, err := s.Accept(ctx, event); err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			continue
+		}
+		if err := s.Settle(ctx, 1, Outcome{Kind: Ignored}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Replay(ctx, 1, Replay{}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := s.Pending(ctx, time.Now(), 10)
+	if err != nil || len(events) != 2 || events[0].ReplayOf != 1 {
+		t.Errorf("%d events, %v, want the replay and one more", len(events), err)
 	}
 }

@@ -112,7 +112,7 @@ func (s *Store) Pending(ctx context.Context, now time.Time, limit int) ([]Event,
 	if err != nil {
 		return nil, fmt.Errorf("read pending events: %w", err)
 	}
-	// What closing could report has been reported by Err.
+	// A second time it does nothing.
 	defer func() { _ = rows.Close() }()
 	var events []Event
 	for size := 0; size < maxPending && rows.Next(); {
@@ -123,7 +123,8 @@ func (s *Store) Pending(ctx context.Context, now time.Time, limit int) ([]Event,
 		events = append(events, event)
 		size += len(event.Body)
 	}
-	if err := rows.Err(); err != nil {
+	// Closed before the next query: who holds a connection must not wait for another.
+	if err := errors.Join(rows.Close(), rows.Err()); err != nil {
 		return nil, fmt.Errorf("read pending events: %w", err)
 	}
 	for i, event := range events {
