@@ -92,7 +92,7 @@ func (e Event) check() error {
 // Knows says whether an event is stored, whatever became of it.
 func (s *Store) Knows(ctx context.Context, source, delivery string) (bool, error) {
 	var count int
-	if err := s.one(ctx, &count, `SELECT COUNT(*) FROM inbox WHERE source = ? AND delivery = ?`, source, delivery); err != nil {
+	if err := s.one(ctx, &count, `SELECT COUNT(*) FROM inbox WHERE source = ? AND delivery = ?`, clean(source), clean(delivery)); err != nil {
 		return false, fmt.Errorf("look for event %s of %s: %w", delivery, source, err)
 	}
 	return count > 0, nil
