@@ -81,13 +81,7 @@ func TestAnEventWaitsForTheOneThatHasTheNumberBeforeIt(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for blocked := 0; blocked == 0; {
-		const query = `SELECT COUNT(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))`
-		if err := one.read.GetContext(ctx, &blocked, query, at); err != nil {
-			t.Errorf("the second event does not wait for the first: %v", err)
-			break
-		}
-	}
+	awaitBlocked(ctx, t, one, at)
 	seen, _, err := one.Events(t.Context(), EventFilter{})
 	if err != nil || len(seen) != 0 {
 		t.Errorf("%d events are seen, %v, want none before the first", len(seen), err)
@@ -96,6 +90,18 @@ func TestAnEventWaitsForTheOneThatHasTheNumberBeforeIt(t *testing.T) {
 	wait.Wait()
 	if first.id != 1 || second != 2 {
 		t.Errorf("numbers %d and %d, want 1 and 2", first.id, second)
+	}
+}
+
+// awaitBlocked waits until somebody waits for a lock of a connection, which is named by its process.
+func awaitBlocked(ctx context.Context, t *testing.T, s *Store, pid int) {
+	t.Helper()
+	for blocked := 0; blocked == 0; {
+		const query = `SELECT COUNT(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))`
+		if err := s.read.GetContext(ctx, &blocked, query, pid); err != nil {
+			t.Errorf("nobody waits for what is locked: %v", err)
+			return
+		}
 	}
 }
 

@@ -1,0 +1,54 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
+	"github.com/skyisland/skyisland/internal/store/storetest"
+)
+
+func TestWhatIsOwedAgainWhileItIsForgottenKeepsItsObjects(t *testing.T) {
+	s := openTest(t, storetest.Schema(t))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	of := release.ID{Lane: release.Lane{Tenant: "acme", Application: "checkout", Environment: "production"}, Number: 1}
+	old := time.Unix(1000, 0)
+	must(s.OweWriteback(ctx, []Writeback{{Release: of, Account: "acme", Seq: 1}}, "github", 1, old))
+	claimed, err := s.ClaimWriteback(ctx, old, old.Add(time.Minute), 1)
+	must(err)
+	w := claimed[0]
+	must(s.KeepWritebackObject(ctx, w, WritebackObject{Name: "check", Remote: "7", State: WritebackSent}, old))
+	w.State = WritebackSettled
+	must(s.SettleWriteback(ctx, w, old, old))
+
+	tx, err := s.write.BeginTxx(ctx, nil)
+	must(err)
+	t.Cleanup(func() { _ = tx.Rollback() })
+	var pid int
+	must(tx.GetContext(ctx, &pid, `SELECT pg_backend_pid()`))
+	_, err = exec(ctx, tx, `UPDATE writeback SET state = 'waiting', seq = 2 WHERE release = ?`, of.String())
+	must(err)
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		if err := s.PruneWriteback(ctx, old.Add(time.Hour)); err != nil {
+			t.Error(err)
+		}
+	})
+	awaitBlocked(ctx, t, s, pid)
+	must(tx.Commit())
+	wait.Wait()
+	left, err := s.Writebacks(ctx, of, false, 10)
+	must(err)
+	if len(left) != 1 || len(left[0].Objects) != 1 {
+		t.Errorf("left %+v, want what is owed, with its object", left)
+	}
+}
