@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -50,5 +52,32 @@ func TestWhatIsOwedAgainWhileItIsForgottenKeepsItsObjects(t *testing.T) {
 	must(err)
 	if len(left) != 1 || len(left[0].Objects) != 1 {
 		t.Errorf("left %+v, want what is owed, with its object", left)
+	}
+}
+
+func TestWhoSendsEventsDoesNotReadThoseThatWereSent(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "store.db"))
+	for _, test := range []struct {
+		query string
+		args  []any
+	}{
+		{dueEvents, []any{"audit", "audit", 1, 1, 1}},
+		{nextEvent, []any{"audit"}},
+	} {
+		var plan []struct {
+			ID      int    `db:"id"`
+			Parent  int    `db:"parent"`
+			Unused  int    `db:"notused"`
+			Details string `db:"detail"`
+		}
+		if err := s.read.SelectContext(t.Context(), &plan, "EXPLAIN QUERY PLAN "+test.query, test.args...); err != nil {
+			t.Fatal(err)
+		}
+		// Those that were sent are in this index too, before the first that waits.
+		for _, step := range plan {
+			if strings.Contains(step.Details, "event_deliveries_newest") && !strings.Contains(step.Details, "(subscription=? AND seq>?)") {
+				t.Errorf("it begins at the oldest that is kept: %s", step.Details)
+			}
+		}
 	}
 }
