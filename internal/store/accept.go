@@ -28,7 +28,7 @@ func (s *Store) Accept(ctx context.Context, event Event) (id int64, duplicate bo
 		return 0, false, fmt.Errorf("accept event: %w", err)
 	}
 	a := &acceptance{event: event}
-	err = s.together(ctx, &joint{size: len(event.Body), accepts: a, do: func(ctx context.Context, b *batch) (said, err error) {
+	err = s.arrivals.together(ctx, &joint{size: len(event.Body), accepts: a, do: func(ctx context.Context, b *batch) (said, err error) {
 		return nil, b.accept(ctx, a)
 	}})
 	if err != nil {

@@ -58,7 +58,7 @@ func (s *Store) SaveApplication(ctx context.Context, application release.Applica
 				AND NOT (tenant = ? AND name = ?)`
 		var rows []applicationRow
 		if err := tx.SelectContext(ctx, &rows, tx.Rebind(others),
-			where.path, where.host, where.host, application.Tenant, application.Name); err != nil {
+			where.path, where.host, where.host, clean(application.Tenant), clean(application.Name)); err != nil {
 			return err
 		}
 		if len(rows) > 0 {
@@ -88,7 +88,7 @@ func (s *Store) SaveApplication(ctx context.Context, application release.Applica
 // releases left stays. An application nobody saved is [release.ErrNotFound].
 func (s *Store) RemoveApplication(ctx context.Context, tenant, name string) error {
 	err := s.change(ctx, func(tx *sqlx.Tx) error {
-		n, err := exec(ctx, tx, `DELETE FROM applications WHERE tenant = ? AND name = ?`, tenant, name)
+		n, err := exec(ctx, tx, `DELETE FROM applications WHERE tenant = ? AND name = ?`, clean(tenant), clean(name))
 		if err == nil && n == 0 {
 			return release.ErrNotFound
 		}

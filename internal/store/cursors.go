@@ -35,7 +35,7 @@ func (s *Store) LastHappened(ctx context.Context) (int64, error) {
 
 // Cursor is how far a follower of the outbox has come; false for one that has never moved.
 func (s *Store) Cursor(ctx context.Context, name string) (seq int64, moved bool, err error) {
-	err = s.one(ctx, &seq, `SELECT seq FROM cursors WHERE name = ?`, name)
+	err = s.one(ctx, &seq, `SELECT seq FROM cursors WHERE name = ?`, clean(name))
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
 	}
@@ -60,6 +60,6 @@ func moveCursor(ctx context.Context, tx *sqlx.Tx, name string, seq int64) error 
 		VALUES (?, ?)
 		ON CONFLICT (name) DO UPDATE SET seq = excluded.seq
 		WHERE excluded.seq > cursors.seq`
-	_, err := exec(ctx, tx, move, name, seq)
+	_, err := exec(ctx, tx, move, clean(name), seq)
 	return err
 }

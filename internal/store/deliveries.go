@@ -225,8 +225,12 @@ func (s *Store) NextDelivery(ctx context.Context, channel string) (time.Time, er
 	return moment(due.Int64), nil
 }
 
+// followersAway is how long the outbox keeps what a follower has not read yet. One that has not been back for so long, such as a
+// subscription that is no longer configured, does not come to read it.
+const followersAway = 60 * 24 * time.Hour
+
 // PruneDeliveries forgets what ended before a time, what was routed before it and every follower of the outbox has passed,
-// and the threads of which nothing is left.
+// and the threads of which nothing is left. A subscription that was disabled is no follower: enabled again, it begins anew.
 // What still waits from before lost is dead: no program sends to its channel any more.
 func (s *Store) PruneDeliveries(ctx context.Context, before, lost, now time.Time) error {
 	err := s.change(ctx, func(tx *sqlx.Tx) error {
@@ -237,13 +241,17 @@ func (s *Store) PruneDeliveries(ctx context.Context, before, lost, now time.Time
 		if _, err := exec(ctx, tx, giveUp, micros(now), micros(lost), micros(now)); err != nil {
 			return err
 		}
-		for _, query := range []string{
-			`DELETE FROM deliveries WHERE state <> 'waiting' AND ended_at < ?`,
-			`DELETE FROM outbox WHERE routed_at < ? AND NOT EXISTS (SELECT 1 FROM cursors c WHERE c.seq < outbox.seq)`,
-		} {
-			if _, err := exec(ctx, tx, query, micros(before)); err != nil {
-				return err
-			}
+		if _, err := exec(ctx, tx, `DELETE FROM deliveries WHERE state <> 'waiting' AND ended_at < ?`, micros(before)); err != nil {
+			return err
+		}
+		const followed = `
+			DELETE FROM outbox
+			WHERE routed_at < ? AND (routed_at < ? OR NOT EXISTS (
+				SELECT 1 FROM cursors c
+				WHERE c.seq < outbox.seq AND NOT EXISTS (
+					SELECT 1 FROM subscriptions s WHERE s.disabled_at IS NOT NULL AND c.name = CAST(? AS TEXT) || s.name)))`
+		if _, err := exec(ctx, tx, followed, micros(before), micros(now.Add(-followersAway)), subscriptionCursor("")); err != nil {
+			return err
 		}
 		const unused = `
 			DELETE FROM threads WHERE NOT EXISTS (

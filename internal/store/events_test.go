@@ -281,3 +281,43 @@ func TestTheOutboxKeepsWhatAFollowerHasNotRead(t *testing.T) {
 		}
 	})
 }
+
+func TestTheOutboxIsNotKeptForWhoDoesNotComeBack(t *testing.T) {
+	const days = 24 * 3600
+	for _, test := range []struct {
+		name  string
+		gone  func(t *testing.T, s *store.Store)
+		given int64 // how far the subscription has come
+		now   int
+		want  int
+	}{
+		{"a follower that is slow has what it has not read", func(t *testing.T, s *store.Store) {
+			check(t, s.MoveCursor(t.Context(), "slow", 1))
+		}, 3, 59 * days, 2},
+		{"one that has been away for too long has not", func(t *testing.T, s *store.Store) {
+			check(t, s.MoveCursor(t.Context(), "slow", 1))
+		}, 3, 61 * days, 0},
+		{"a subscription has what it has not been given", func(*testing.T, *store.Store) {}, 1, 59 * days, 2},
+		{"one that was disabled has not", func(t *testing.T, s *store.Store) {
+			check(t, s.Unsubscribe(t.Context(), "audit", "gone", at(2)))
+		}, 1, 59 * days, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, open database) {
+				s := open(t)
+				check(t, s.Subscribe(t.Context(), "audit", "config"))
+				for i := range 3 {
+					check(t, s.AddOutbox(t.Context(), fmt.Sprint(i), told, release.Entry{Kind: release.EntryPhase, At: at(1)}))
+				}
+				routeAll(t, s)
+				test.gone(t, s)
+				check(t, s.Announce(t.Context(), "audit", test.given, nil))
+				check(t, s.PruneDeliveries(t.Context(), at(30*days), at(1), at(test.now)))
+				left, err := s.Happened(t.Context(), 0, 10)
+				if err != nil || len(left) != test.want {
+					t.Errorf("%d left, %v, want %d", len(left), err, test.want)
+				}
+			})
+		})
+	}
+}

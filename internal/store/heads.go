@@ -42,7 +42,7 @@ func (s *Store) Head(ctx context.Context, tenant, application, ref string) (Head
 		FROM heads
 		WHERE tenant = ? AND application = ? AND ref = ?`
 	var row headRow
-	if err := s.one(ctx, &row, query, tenant, application, ref); err != nil {
+	if err := s.one(ctx, &row, query, clean(tenant), clean(application), clean(ref)); err != nil {
 		return Head{}, fmt.Errorf("read what was seen of %s of %s/%s: %w", ref, tenant, application, found(err))
 	}
 	return row.head(), nil
@@ -55,7 +55,7 @@ func (s *Store) Heads(ctx context.Context, tenant, application string) (map[stri
 		FROM heads
 		WHERE tenant = ? AND application = ?`
 	var rows []headRow
-	if err := s.list(ctx, &rows, query, tenant, application); err != nil {
+	if err := s.list(ctx, &rows, query, clean(tenant), clean(application)); err != nil {
 		return nil, fmt.Errorf("read what was seen of %s/%s: %w", tenant, application, err)
 	}
 	out := make(map[string]Head, len(rows))
@@ -100,7 +100,7 @@ func (s *Store) Serving(ctx context.Context, lane release.Lane) (number int, sta
 		Release int    `db:"release"`
 		Stable  string `db:"stable"`
 	}
-	err = s.list(ctx, &rows, query, lane.Tenant, lane.Application, lane.Environment)
+	err = s.list(ctx, &rows, query, clean(lane.Tenant), clean(lane.Application), clean(lane.Environment))
 	if err == nil && len(rows) > 0 {
 		number, err = rows[0].Release, decode(rows[0].Stable, &stable)
 	}

@@ -66,3 +66,34 @@ func TestTriggersAreKeptWithTheirApplication(t *testing.T) {
 		}
 	})
 }
+
+func TestANameThatNoDatabaseKeepsIsOneThatIsNotThere(t *testing.T) {
+	onEach(t, func(t *testing.T, open database) {
+		s := open(t)
+		for _, odd := range []string{"a\x00b", "a\xffb"} {
+			if known, err := s.Knows(t.Context(), "github", odd); err != nil || known {
+				t.Errorf("%q: known %t, %v", odd, known, err)
+			}
+			_, err := s.Head(t.Context(), "acme", "checkout", "refs/heads/"+odd)
+			wantError(t, err, release.ErrNotFound)
+			heads, err := s.Heads(t.Context(), odd, odd)
+			if err != nil || len(heads) != 0 {
+				t.Errorf("%q: heads %v, %v", odd, heads, err)
+			}
+			if number, _, err := s.Serving(t.Context(), release.Lane{Tenant: odd}); err != nil || number != 0 {
+				t.Errorf("%q: serving %d, %v", odd, number, err)
+			}
+			if newest, _, err := s.Lane(t.Context(), release.Lane{Tenant: odd}); err != nil || newest != nil {
+				t.Errorf("%q: newest %v, %v", odd, newest, err)
+			}
+			wantError(t, s.RemoveApplication(t.Context(), odd, odd), release.ErrNotFound)
+			// A cursor comes back from whoever was given one.
+			if _, _, err := s.DecisionsSince(t.Context(), store.DecisionFilter{After: "1." + odd, Limit: 1}); err != nil {
+				t.Errorf("%q: decisions: %v", odd, err)
+			}
+			if _, _, err := s.Deliveries(t.Context(), store.DeliveryFilter{After: "1." + odd, Limit: 1}); err != nil {
+				t.Errorf("%q: deliveries: %v", odd, err)
+			}
+		}
+	})
+}

@@ -93,7 +93,7 @@ func (e Event) check() error {
 // Knows says whether an event is stored, whatever became of it.
 func (s *Store) Knows(ctx context.Context, source, delivery string) (bool, error) {
 	var count int
-	if err := s.one(ctx, &count, `SELECT COUNT(*) FROM inbox WHERE source = ? AND delivery = ?`, source, delivery); err != nil {
+	if err := s.one(ctx, &count, `SELECT COUNT(*) FROM inbox WHERE source = ? AND delivery = ?`, clean(source), clean(delivery)); err != nil {
 		return false, fmt.Errorf("look for event %s of %s: %w", delivery, source, err)
 	}
 	return count > 0, nil
@@ -113,7 +113,7 @@ func (s *Store) Pending(ctx context.Context, now time.Time, limit int) ([]Event,
 	if err != nil {
 		return nil, fmt.Errorf("read pending events: %w", err)
 	}
-	// What closing could report has been reported by Err.
+	// A second time it does nothing.
 	defer func() { _ = rows.Close() }()
 	var events []Event
 	for size := 0; size < maxPending && rows.Next(); {
@@ -124,7 +124,8 @@ func (s *Store) Pending(ctx context.Context, now time.Time, limit int) ([]Event,
 		events = append(events, event)
 		size += len(event.Body)
 	}
-	if err := rows.Err(); err != nil {
+	// Closed before the next query: who holds a connection must not wait for another.
+	if err := errors.Join(rows.Close(), rows.Err()); err != nil {
 		return nil, fmt.Errorf("read pending events: %w", err)
 	}
 	for i, event := range events {
@@ -154,7 +155,7 @@ func scanPending(rows *sql.Rows) (Event, error) {
 // Postpone leaves a pending event for later, says why, and counts the attempt. It changes nothing for
 // an event that has its outcome. An event nobody stored is [release.ErrNotFound].
 func (s *Store) Postpone(ctx context.Context, id int64, why string, until time.Time) error {
-	err := s.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
+	err := s.outcomes.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
 		const update = `
 			UPDATE inbox SET attempts = attempts + 1, due_at = ?, postponed = ?
 			WHERE id = ? AND outcome IS NULL`
@@ -182,7 +183,7 @@ func (s *Store) Settle(ctx context.Context, id int64, out Outcome, at time.Time)
 	if err != nil {
 		return fmt.Errorf("settle event %d: %w", id, err)
 	}
-	err = s.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
+	err = s.outcomes.together(ctx, &joint{event: id, do: func(ctx context.Context, b *batch) (said, err error) {
 		const update = `
 			UPDATE inbox SET outcome = ?, message = ?, releases = ?, settled_at = ?
 			WHERE id = ? AND outcome IS NULL`

@@ -41,7 +41,7 @@ func (s *Store) Lane(ctx context.Context, lane release.Lane) (newest *release.Su
 		FROM releases
 		WHERE tenant = ? AND application = ? AND environment = ?`
 	var number int
-	if err := s.read.GetContext(ctx, &number, s.read.Rebind(last), lane.Tenant, lane.Application, lane.Environment); err != nil {
+	if err := s.read.GetContext(ctx, &number, s.read.Rebind(last), clean(lane.Tenant), clean(lane.Application), clean(lane.Environment)); err != nil {
 		return nil, nil, fmt.Errorf("read the last release of lane %s: %w", lane, err)
 	}
 	if number > 0 {
@@ -56,7 +56,7 @@ func (s *Store) Lane(ctx context.Context, lane release.Lane) (newest *release.Su
 		FROM lanes
 		WHERE tenant = ? AND application = ? AND environment = ?`
 	var text string
-	err = s.read.GetContext(ctx, &text, s.read.Rebind(serving), lane.Tenant, lane.Application, lane.Environment)
+	err = s.read.GetContext(ctx, &text, s.read.Rebind(serving), clean(lane.Tenant), clean(lane.Application), clean(lane.Environment))
 	if errors.Is(err, sql.ErrNoRows) {
 		return newest, nil, nil
 	}

@@ -11,20 +11,16 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// connections is how many one program holds at most. Each is a process of the server that wants a processor: with more, those
-// that settle events keep the one waiting that stores them, and with it whoever delivers (docs/performance.md).
+// connections is how many one program holds at most, one of them for storing events and nothing else. Each is a process of
+// the server that wants a processor: with more, those that settle events keep the one waiting that stores them, and with it
+// whoever delivers (docs/performance.md).
 const connections = 4
 
 func openPostgres(ctx context.Context, dsn string) (*Store, error) {
-	db, err := sqlx.Open("pgx", dsn)
+	db, err := connectPostgres(dsn, connections-1)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	// A server that was replaced, or a proxy in between, is noticed sooner by new connections.
-	db.SetConnMaxIdleTime(5 * time.Minute)
-
 	// Programs that start together take turns, each trying every second for a minute.
 	turns, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
 	if err != nil {
@@ -35,5 +31,22 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 		db.Close()
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	return &Store{write: db, read: db, deciding: make(chan struct{}, 1)}, nil
+	arrivals, err := connectPostgres(dsn, 1)
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return &Store{write: db, read: db, deciding: make(chan struct{}, 1), arrivals: &queue{db: arrivals}, outcomes: &queue{db: db}}, nil
+}
+
+func connectPostgres(dsn string, connections int) (*sqlx.DB, error) {
+	db, err := sqlx.Open("pgx", dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	// A server that was replaced, or a proxy in between, is noticed sooner by new connections.
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	return db, nil
 }

@@ -73,19 +73,8 @@ func (s *Store) ClaimProtections(ctx context.Context, now, until time.Time, most
 		ORDER BY due_at, repository, run, environment
 		LIMIT ?`
 	args := []any{micros(now), micros(now), micros(now), most}
-	var rows []protectionRow
-	if err := s.list(ctx, &rows, due, args...); err != nil || len(rows) == 0 {
-		return nil, wrap("look for deployments that wait", err)
-	}
 	var out []Protection
-	err := s.change(ctx, func(tx *sqlx.Tx) error {
-		if _, err := exec(ctx, tx, `UPDATE counters SET value = value WHERE name = 'outbox'`); err != nil {
-			return err
-		}
-		rows = nil
-		if err := tx.SelectContext(ctx, &rows, tx.Rebind(due), args...); err != nil {
-			return err
-		}
+	err := claimDue(ctx, s, due, args, func(tx *sqlx.Tx, rows []protectionRow) error {
 		for _, row := range rows {
 			row.Claimed = micros(until)
 			const claim = `UPDATE writeback_protections SET claimed_until = ? WHERE repository = ? AND run = ? AND environment = ?`

@@ -19,11 +19,11 @@ func (s *Store) ScheduleSeen(ctx context.Context, name, definition string, now t
 			VALUES (?, ?, ?)
 			ON CONFLICT (name) DO UPDATE SET definition = excluded.definition, seen_at = excluded.seen_at
 			WHERE schedules.definition <> excluded.definition`
-		if _, err := exec(ctx, tx, begin, name, definition, micros(now)); err != nil {
+		if _, err := exec(ctx, tx, begin, clean(name), clean(definition), micros(now)); err != nil {
 			return err
 		}
 		const find = `SELECT seen_at FROM schedules WHERE name = ?`
-		return tx.GetContext(ctx, &seen, tx.Rebind(find), name)
+		return tx.GetContext(ctx, &seen, tx.Rebind(find), clean(name))
 	})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read until when schedule %s was seen to: %w", name, err)
@@ -37,7 +37,7 @@ func (s *Store) SeeSchedule(ctx context.Context, name string, until time.Time) e
 		const move = `
 			UPDATE schedules SET seen_at = ?
 			WHERE name = ? AND seen_at < ?`
-		_, err := exec(ctx, tx, move, micros(until), name, micros(until))
+		_, err := exec(ctx, tx, move, micros(until), clean(name), micros(until))
 		return err
 	})
 	if err != nil {

@@ -42,7 +42,8 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		write.Close()
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
-	return &Store{write: write, read: read, deciding: make(chan struct{}, 1)}, nil
+	changes := &queue{db: write, prepares: true}
+	return &Store{write: write, read: read, deciding: make(chan struct{}, 1), arrivals: changes, outcomes: changes}, nil
 }
 
 // prepare brings a file up to date while no other program does. The lock comes before the first

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
@@ -27,8 +28,11 @@ type Store struct {
 	write, read *sqlx.DB
 	// deciding has room for the one who decides.
 	deciding chan struct{}
-	// queue is the changes of the inbox that wait for a transaction they share.
-	queue queue
+	// arrivals are the events that wait to be stored, outcomes what becomes of those that are: each waits for a transaction
+	// that it shares. They are one for SQLite. On PostgreSQL they have nothing in common, neither a transaction nor a
+	// connection nor a row that both lock, so that nobody who sends an event waits for what becomes of others. Only one that
+	// comes again while its own outcome is on its way to the disk waits for that.
+	arrivals, outcomes *queue
 }
 
 // Open opens a database, creates it when it is a file that is not there, and brings its schema up to
@@ -50,15 +54,27 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 
 // Close closes all connections, once what they are doing has ended.
 func (s *Store) Close() error {
-	if s.read == s.write {
-		return s.write.Close()
+	var errs []error
+	for _, db := range s.pools() {
+		errs = append(errs, db.Close())
 	}
-	return errors.Join(s.read.Close(), s.write.Close())
+	return errors.Join(errs...)
+}
+
+// pools are all connections of the store, each pool of them once.
+func (s *Store) pools() []*sqlx.DB {
+	var out []*sqlx.DB
+	for _, db := range []*sqlx.DB{s.read, s.write, s.arrivals.db} {
+		if !slices.Contains(out, db) {
+			out = append(out, db)
+		}
+	}
+	return out
 }
 
 // Ping says whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	for _, db := range []*sqlx.DB{s.write, s.read} {
+	for _, db := range s.pools() {
 		if err := db.PingContext(ctx); err != nil {
 			return fmt.Errorf("reach store: %w", err)
 		}

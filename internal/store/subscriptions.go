@@ -121,6 +121,23 @@ const (
 	eventIsNext = `d.subscription = ? AND d.state = 'waiting' AND NOT EXISTS (
 				SELECT 1 FROM event_deliveries o
 				WHERE o.subscription = d.subscription AND o.subject = d.subject AND o.state = 'waiting' AND o.seq < d.seq)`
+	// amongWaiting is always true, and has SQLite read the index of those that wait: by itself it reads the one of all that
+	// are kept, which are a month of those that were sent.
+	amongWaiting = ` AND d.subject >= ''`
+	// dueEvents begins at the first that waits: before it lie those that were sent.
+	dueEvents = `
+			SELECT ` + eventDeliveryColumns + `
+			FROM event_deliveries d
+			WHERE ` + eventIsNext + `
+				AND d.seq >= (SELECT MIN(d.seq) FROM event_deliveries d WHERE d.subscription = ? AND d.state = 'waiting'` + amongWaiting + `)
+				AND d.due_at <= ? AND d.claimed_until <= ?
+			ORDER BY d.seq
+			LIMIT ?`
+	nextEvent = `
+		SELECT MIN(CASE WHEN d.claimed_until > d.due_at THEN d.claimed_until ELSE d.due_at END) AS due, MAX(s.not_before) AS not_before
+		FROM event_deliveries d
+		JOIN subscriptions s ON s.name = d.subscription AND s.disabled_at IS NULL
+		WHERE ` + eventIsNext + amongWaiting
 )
 
 // ClaimEvents takes what is to be sent to a subscriber now, until the claim runs out, at most so many: of each subject the
@@ -135,14 +152,8 @@ func (s *Store) ClaimEvents(ctx context.Context, name string, now, until time.Ti
 		if n, err := exec(ctx, tx, lock, clean(name), at); err != nil || n == 0 {
 			return err
 		}
-		const due = `
-			SELECT ` + eventDeliveryColumns + `
-			FROM event_deliveries d
-			WHERE ` + eventIsNext + ` AND d.due_at <= ? AND d.claimed_until <= ?
-			ORDER BY d.seq
-			LIMIT ?`
 		var rows []eventDeliveryRow
-		if err := tx.SelectContext(ctx, &rows, tx.Rebind(due), clean(name), at, at, most); err != nil {
+		if err := tx.SelectContext(ctx, &rows, tx.Rebind(dueEvents), clean(name), clean(name), at, at, most); err != nil {
 			return err
 		}
 		for _, row := range rows {
@@ -163,16 +174,11 @@ func (s *Store) ClaimEvents(ctx context.Context, name string, now, until time.Ti
 
 // NextEvent is when something may have to be sent to a subscriber; zero when nothing waits.
 func (s *Store) NextEvent(ctx context.Context, name string) (time.Time, error) {
-	const query = `
-		SELECT MIN(CASE WHEN d.claimed_until > d.due_at THEN d.claimed_until ELSE d.due_at END) AS due, MAX(s.not_before) AS not_before
-		FROM event_deliveries d
-		JOIN subscriptions s ON s.name = d.subscription AND s.disabled_at IS NULL
-		WHERE ` + eventIsNext
 	var row struct {
 		Due       sql.NullInt64 `db:"due"`
 		NotBefore sql.NullInt64 `db:"not_before"`
 	}
-	if err := s.one(ctx, &row, query, clean(name)); err != nil {
+	if err := s.one(ctx, &row, nextEvent, clean(name)); err != nil {
 		return time.Time{}, fmt.Errorf("read the next event for %s: %w", name, err)
 	}
 	if !row.Due.Valid {

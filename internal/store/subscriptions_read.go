@@ -17,7 +17,7 @@ import (
 func (s *Store) Subscriptions(ctx context.Context) ([]events.Subscription, error) {
 	const query = `
 		SELECT s.name, s.disabled_at, s.reason, s.succeeded_at, s.failed_at,
-			(SELECT COUNT(*) FROM event_deliveries d WHERE d.subscription = s.name AND d.state = 'waiting') AS waiting,
+			(SELECT COUNT(*) FROM event_deliveries d WHERE d.subscription = s.name AND d.state = 'waiting'` + amongWaiting + `) AS waiting,
 			(SELECT COUNT(*) FROM event_deliveries d WHERE d.subscription = s.name AND d.state = 'dead') AS dead
 		FROM subscriptions s
 		ORDER BY s.name`

@@ -40,5 +40,5 @@ func parsePlace(cursor string) (int64, string, error) {
 	if err != nil || !found {
 		return 0, "", fmt.Errorf("%w: %q", ErrCursor, cursor)
 	}
-	return n, id, nil
+	return n, clean(id), nil
 }

@@ -25,6 +25,11 @@ var errNotBegun = errors.New("begin")
 // queue is the changes of the inbox that wait for a transaction. What comes while one is on its way to the disk goes into
 // the next, all of it together: the disk is waited for once for many, and nobody waits for others to come.
 type queue struct {
+	// db is where the transactions are made.
+	db *sqlx.DB
+	// prepares is set where the driver does not keep statements that are run again by itself.
+	prepares bool
+
 	mu      sync.Mutex
 	waiting []*joint
 	// working says that somebody is emptying the queue.
@@ -82,19 +87,19 @@ func (b *batch) exec(ctx context.Context, query string, args ...any) (int64, err
 
 // together makes a change in a transaction with others that come at the same time. It returns when the change is stored,
 // or has failed, which fails no other; or when ctx ends, and then the change may be stored or not.
-func (s *Store) together(ctx context.Context, j *joint) error {
+func (q *queue) together(ctx context.Context, j *joint) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	j.ctx, j.done = ctx, make(chan error, 1)
-	s.queue.mu.Lock()
-	s.queue.waiting = append(s.queue.waiting, j)
-	begin := !s.queue.working
-	s.queue.working = true
-	s.queue.mu.Unlock()
+	q.mu.Lock()
+	q.waiting = append(q.waiting, j)
+	begin := !q.working
+	q.working = true
+	q.mu.Unlock()
 	if begin {
 		// It works for others too, whose changes must not end with this one's ctx.
-		go s.work(context.WithoutCancel(ctx))
+		go q.work(context.WithoutCancel(ctx))
 	}
 	select {
 	case err := <-j.done:
@@ -105,13 +110,13 @@ func (s *Store) together(ctx context.Context, j *joint) error {
 }
 
 // work empties the queue.
-func (s *Store) work(ctx context.Context) {
+func (q *queue) work(ctx context.Context) {
 	for {
-		batch := s.queue.take()
+		batch := q.take()
 		if batch == nil {
 			return
 		}
-		s.commit(ctx, batch)
+		q.commit(ctx, batch)
 	}
 }
 
@@ -140,18 +145,18 @@ func (q *queue) take() []*joint {
 }
 
 // commit stores changes together, or each by itself when one of them fails the others.
-func (s *Store) commit(ctx context.Context, changes []*joint) {
+func (q *queue) commit(ctx context.Context, changes []*joint) {
 	slices.SortStableFunc(changes, func(a, b *joint) int { return int(min(max(a.event-b.event, -1), 1)) })
-	err := s.transact(ctx, changes, true)
+	err := q.transact(ctx, changes, true)
 	if errors.Is(err, errKnown) {
-		err = s.transact(ctx, changes, false)
+		err = q.transact(ctx, changes, false)
 	}
 	if err == nil || len(changes) == 1 || errors.Is(err, errNotBegun) {
 		answer(changes, err)
 		return
 	}
 	for i, j := range changes {
-		err := s.transact(ctx, []*joint{j}, false)
+		err := q.transact(ctx, []*joint{j}, false)
 		if errors.Is(err, errNotBegun) {
 			answer(changes[i:], err)
 			return
@@ -171,21 +176,21 @@ func answer(changes []*joint, err error) {
 }
 
 // transact makes changes in one transaction; all events that are accepted at once, if that is wanted.
-func (s *Store) transact(ctx context.Context, changes []*joint, atOnce bool) error {
+func (q *queue) transact(ctx context.Context, changes []*joint, atOnce bool) error {
 	ctx, cancel := context.WithTimeout(ctx, togetherFor)
 	defer cancel()
 	if len(changes) == 1 {
 		// One that has the transaction for itself ends it with its own ctx.
 		defer context.AfterFunc(changes[0].ctx, cancel)()
 	}
-	tx, err := s.write.BeginTxx(ctx, nil)
+	tx, err := q.db.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}
 	// After a commit this does nothing.
 	defer tx.Rollback()
 	b := &batch{Tx: tx}
-	if s.read != s.write && len(changes) > 1 {
+	if q.prepares && len(changes) > 1 {
 		b.prepared = map[string]*sqlx.Stmt{}
 	}
 	if atOnce {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,14 +22,36 @@ func onBoth(t *testing.T, test func(t *testing.T, s *Store)) {
 	t.Run("postgres", func(t *testing.T) { test(t, openTest(t, storetest.Schema(t))) })
 }
 
-// behind makes changes that come while the store is busy with a first one, so that they share a transaction: when all of
-// them wait, the first is let go.
+// behind makes changes that come while the store is busy with first ones, so that those of a queue share a transaction:
+// when all of them wait, the first are let go.
 func behind(t *testing.T, s *Store, changes ...func()) {
 	t.Helper()
-	begun, let := make(chan struct{}), make(chan struct{})
+	let := make(chan struct{})
 	var wait sync.WaitGroup
+	queues := slices.Compact([]*queue{s.arrivals, s.outcomes})
+	for _, q := range queues {
+		occupy(t, q, let, &wait)
+	}
+	for n, change := range changes {
+		wait.Go(change)
+		for waiting := 0; waiting <= n && t.Context().Err() == nil; {
+			waiting = 0
+			for _, q := range queues {
+				waiting += waitingIn(q)
+			}
+			runtime.Gosched()
+		}
+	}
+	close(let)
+	wait.Wait()
+}
+
+// occupy begins a transaction of a queue, which ends when it is let go.
+func occupy(t *testing.T, q *queue, let <-chan struct{}, wait *sync.WaitGroup) {
+	t.Helper()
+	begun := make(chan struct{})
 	wait.Go(func() {
-		err := s.together(t.Context(), &joint{do: func(context.Context, *batch) (error, error) {
+		err := q.together(t.Context(), &joint{do: func(context.Context, *batch) (error, error) {
 			close(begun)
 			<-let
 			return nil, nil
@@ -38,17 +61,12 @@ func behind(t *testing.T, s *Store, changes ...func()) {
 		}
 	})
 	<-begun
-	for n, change := range changes {
-		wait.Go(change)
-		for waiting := 0; waiting <= n && t.Context().Err() == nil; {
-			s.queue.mu.Lock()
-			waiting = len(s.queue.waiting)
-			s.queue.mu.Unlock()
-			runtime.Gosched()
-		}
-	}
-	close(let)
-	wait.Wait()
+}
+
+func waitingIn(q *queue) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
 }
 
 func TestChangesThatComeTogetherShareATransactionAndEachHasItsAnswer(t *testing.T) {
@@ -98,7 +116,7 @@ func TestAChangeThatFailsFailsNoOther(t *testing.T) {
 		behind(t, s,
 			accept("before"),
 			func() {
-				if err := s.together(t.Context(), &joint{do: fails}); err == nil {
+				if err := s.arrivals.together(t.Context(), &joint{do: fails}); err == nil {
 					t.Error("what the database refuses is no error")
 				}
 			},
@@ -125,9 +143,9 @@ func TestAChangeNobodyWaitsForIsNotBegun(t *testing.T) {
 			return nil, nil
 		}}
 		behind(t, s, func() {
-			s.queue.mu.Lock()
-			defer s.queue.mu.Unlock()
-			s.queue.waiting = append(s.queue.waiting, gone)
+			s.arrivals.mu.Lock()
+			defer s.arrivals.mu.Unlock()
+			s.arrivals.waiting = append(s.arrivals.waiting, gone)
 		}, func() {
 			if _, _, err := s.Accept(t.Context(), Event{Source: "github", Delivery: "here", Kind: "push"}); err != nil {
 				t.Error(err)

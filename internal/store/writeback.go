@@ -144,21 +144,8 @@ func (s *Store) ClaimWriteback(ctx context.Context, now, until time.Time, most i
 		LIMIT ?`
 	at := micros(now)
 	args := []any{at, at, at, at, mostDueWritebacks}
-	var rows []writebackRow
-	// Looking first keeps a program that has nothing to write from locking out others every second.
-	if err := s.list(ctx, &rows, due, args...); err != nil || len(rows) == 0 {
-		return nil, wrap("look for write-backs", err)
-	}
 	var out []Writeback
-	err := s.change(ctx, func(tx *sqlx.Tx) error {
-		// Claims are made one at a time: the row is locked until the end of the transaction.
-		if _, err := exec(ctx, tx, `UPDATE counters SET value = value WHERE name = 'outbox'`); err != nil {
-			return err
-		}
-		rows = nil
-		if err := tx.SelectContext(ctx, &rows, tx.Rebind(due), args...); err != nil {
-			return err
-		}
+	err := claimDue(ctx, s, due, args, func(tx *sqlx.Tx, rows []writebackRow) error {
 		taken := map[string]bool{}
 		for _, row := range rows {
 			if taken[row.Account] || len(out) == most {
@@ -181,6 +168,26 @@ func (s *Store) ClaimWriteback(ctx context.Context, now, until time.Time, most i
 		return nil
 	})
 	return out, wrap("claim write-backs", err)
+}
+
+// claimDue lets claim take from the rows of a query, which nobody else takes from meanwhile. Without rows it is not called.
+func claimDue[Row any](ctx context.Context, s *Store, query string, args []any, claim func(tx *sqlx.Tx, rows []Row) error) error {
+	var rows []Row
+	// Looking first keeps a program that has nothing to do from locking out others every second.
+	if err := s.list(ctx, &rows, query, args...); err != nil || len(rows) == 0 {
+		return wrap("look for what is due", err)
+	}
+	return s.change(ctx, func(tx *sqlx.Tx) error {
+		// Claims are made one at a time: the row is locked until the end of the transaction.
+		if _, err := exec(ctx, tx, `UPDATE counters SET value = value WHERE name = 'outbox'`); err != nil {
+			return err
+		}
+		rows = nil
+		if err := tx.SelectContext(ctx, &rows, tx.Rebind(query), args...); err != nil {
+			return err
+		}
+		return claim(tx, rows)
+	})
 }
 
 func wrap(doing string, err error) error {
@@ -346,6 +353,8 @@ func (s *Store) RetryWriteback(ctx context.Context, of release.ID, at time.Time)
 func (s *Store) PruneWriteback(ctx context.Context, before time.Time) error {
 	err := s.change(ctx, func(tx *sqlx.Tx) error {
 		for _, query := range []string{
+			// Locked first: what is owed again between the two that follow would lose its objects, and be written anew.
+			`UPDATE writeback SET updated_at = updated_at WHERE state <> 'waiting' AND updated_at < ?`,
 			`DELETE FROM writeback_objects WHERE release IN (SELECT release FROM writeback WHERE state <> 'waiting' AND updated_at < ?)`,
 			`DELETE FROM writeback WHERE state <> 'waiting' AND updated_at < ?`,
 			`DELETE FROM writeback_limits WHERE until_at < ?`,
