@@ -105,7 +105,7 @@ func (s *Server) listEventDeliveries(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) retryEventDelivery(w http.ResponseWriter, r *http.Request) {
 	name, id := r.PathValue("subscription"), r.PathValue("delivery")
-	err := s.subscriptions.RetryEvent(r.Context(), name, id, time.Now().UTC())
+	err := s.subscriptions.RetryEvent(r.Context(), name, id, s.now().UTC())
 	switch {
 	case errors.Is(err, release.ErrNotFound):
 		s.fail(w, r, missing("the subscription %q has no delivery %q that is dead: GET /api/v1/subscriptions/%s/deliveries?state=dead lists those there are", name, id, name))
