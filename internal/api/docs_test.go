@@ -57,6 +57,11 @@ func TestEveryOperationIsInTheReference(t *testing.T) {
 			t.Errorf("docs/api.md lacks the instruction %s", what)
 		}
 	}
+	for _, outcome := range api.EventOutcomes() {
+		if !strings.Contains(reference(t), "`"+outcome+"`") {
+			t.Errorf("docs/api.md lacks the outcome %s", outcome)
+		}
+	}
 	for _, scope := range release.Scopes() {
 		if !strings.Contains(reference(t), "| `"+string(scope)+"` | ") {
 			t.Errorf("docs/api.md lacks the scope %s", scope)
