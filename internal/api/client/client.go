@@ -73,6 +73,20 @@ type UnreachableError struct {
 	Err    error
 }
 
+// LostError is returned when a stream ends that the server had begun: the connection was lost, or the server ends.
+type LostError struct {
+	Server string
+	Err    error
+}
+
+// Error says whose stream it was.
+func (e *LostError) Error() string {
+	return fmt.Sprintf("the connection to %s was lost: %v", e.Server, e.Err)
+}
+
+// Unwrap is why.
+func (e *LostError) Unwrap() error { return e.Err }
+
 // Error says where nobody answered, and what to do.
 func (e *UnreachableError) Error() string {
 	return fmt.Sprintf("no server answers at %s (%v): start one, or name another with --server", e.Server, e.Err)

@@ -166,6 +166,9 @@ func TestAStreamThatEndsAtOnceIsAskedForLessAndLess(t *testing.T) {
 		if !errors.As(err, &retry) {
 			t.Fatalf("got %v, want an interruption", err)
 		}
+		if want := "the connection to " + web.URL + " was lost: the server ended it"; err.Error() != want {
+			t.Errorf("got %q, want %q", err, want)
+		}
 		if interrupted++; interrupted == 3 {
 			if retry.After < 500*time.Millisecond {
 				t.Errorf("the third time it waits %s", retry.After)
