@@ -68,15 +68,17 @@ func try(t *testing.T, token, server string, o api.Operation, tenant, thing stri
 // shared is an artifact that both tenants have.
 const shared = release.Digest("sha256:5555555555555555555555555555555555555555555555555555555555555555")
 
-// statedOf are statements about it.
+// statedOf are statements about it: of the other tenant so many that one page holds nothing else.
 type statedOf struct{ api.Artifacts }
 
-func (statedOf) Statements(context.Context, release.Digest, int) ([]api.Statement, error) {
+func (statedOf) Statements(_ context.Context, _ release.Digest, tenants []string, most int) ([]api.Statement, error) {
 	var out []api.Statement
-	for _, tenant := range []string{"mine", "leak"} {
-		out = append(out, api.Statement{Release: release.ID{Lane: release.Lane{Tenant: tenant, Application: tenant + "app", Environment: "production"}, Number: 3}, Component: "web", Envelope: json.RawMessage(`{}`)})
+	for _, tenant := range append(slices.Repeat([]string{"leak"}, most), "mine") {
+		if tenants == nil || slices.Contains(tenants, tenant) {
+			out = append(out, api.Statement{Release: release.ID{Lane: release.Lane{Tenant: tenant, Application: tenant + "app", Environment: "production"}, Number: 3}, Component: "web", Envelope: json.RawMessage(`{}`)})
+		}
 	}
-	return out, nil
+	return out[:min(most, len(out))], nil
 }
 
 func (statedOf) Built(context.Context, release.ID) ([]api.Artifact, error) { return nil, nil }

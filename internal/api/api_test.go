@@ -191,6 +191,7 @@ func TestRefusalsSayWhatWouldBeRight(t *testing.T) {
 		"an application without a source": {"PUT", "/api/v1/applications/demo/x", "{}", 400, api.CodeBadRequest, "repository is missing"},
 		"a repository that is an option":  {"PUT", "/api/v1/applications/demo/x", `{"repository":"--upload-pack=touch"}`, 400, api.CodeBadRequest, "git can clone"},
 		"a repository run by a helper":    {"PUT", "/api/v1/applications/demo/x", `{"repository":"ext::sh -c id"}`, 400, api.CodeBadRequest, "git can clone"},
+		"a repository with a token":       {"PUT", "/api/v1/applications/demo/x", `{"repository":"https://ghp_x@example.com/x"}`, 400, api.CodeBadRequest, "a token in it"},
 		"a repository with a password":    {"PUT", "/api/v1/applications/demo/x", `{"repository":"https://u:p@example.com/x"}`, 400, api.CodeBadRequest, "password"},
 		"watching nobody":                 {"GET", releases + "9/watch", "", 404, api.CodeNotFound, "number 3"},
 	} {

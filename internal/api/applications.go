@@ -91,8 +91,9 @@ func checkApplication(a release.Application) error {
 	}
 	u, err := url.Parse(a.Repository)
 	if err == nil && u.User != nil {
-		if _, secret := u.User.Password(); secret {
-			return badRequest("repository has a password in it, which would be stored and shown: leave it out and use an ssh address, whose key stays on the server")
+		// Over HTTP a name without a password is a token: GitHub and others take one so.
+		if _, secret := u.User.Password(); secret || u.Scheme == "http" || u.Scheme == "https" {
+			return badRequest("repository has a password or a token in it, which would be stored and shown: leave it out and use an ssh address, whose key stays on the server")
 		}
 	}
 	if strings.HasPrefix(a.Repository, "-") || strings.ContainsAny(a.Repository, " \t\r\n\x00") {

@@ -25,7 +25,7 @@ type shelf struct {
 
 var shelved = release.Digest("sha256:" + strings.Repeat("a", 64))
 
-func (s *shelf) Statements(_ context.Context, artifact release.Digest, most int) ([]api.Statement, error) {
+func (s *shelf) Statements(_ context.Context, artifact release.Digest, _ []string, most int) ([]api.Statement, error) {
 	s.asked = most
 	if artifact != shelved {
 		return nil, s.broken

@@ -22,38 +22,44 @@ func reference(t *testing.T) string {
 	return string(text)
 }
 
-// The reference names every operation with the scope that it needs, and no other.
+// The reference names every operation with the scope that it needs, in the order of the code, and no other.
 func TestEveryOperationIsInTheReference(t *testing.T) {
 	const aRelease = "/api/v1/releases/{tenant}/{application}/{environment}/{number}"
-	served := map[string]string{}
+	var served, told []string
 	for _, o := range api.Operations() {
-		path := o.Path
+		path, scope := o.Path, string(o.Scope)
+		switch {
+		case o.Tenants == api.TenantPublic:
+			scope = "no token"
+		case scope == "":
+			scope = "any token"
+		}
 		if rest, found := strings.CutPrefix(path, aRelease+"/"); found {
 			path = "…/{number}/" + rest
 			if slices.Contains(dispatch.Instructions(), dispatch.Instruction(rest)) {
-				continue // they share a line, and are looked for below
+				path, scope = "…/{number}/{instruction}", "release, approve" // they share a line, and are looked for below
 			}
 		}
-		served[o.Method+" "+path] = string(o.Scope)
-	}
-	served["POST …/{number}/{instruction}"] = "release, approve"
-	told := map[string]string{}
-	for _, found := range regexp.MustCompile("(?m)^\\| `((?:GET|PUT|POST|DELETE) [^`]+)` \\|([^|]*)\\|").FindAllStringSubmatch(reference(t), -1) {
-		told[found[1]] = strings.TrimSpace(strings.ReplaceAll(found[2], "`", ""))
-	}
-	for route, scope := range served {
-		if got, there := told[route]; !there || got != scope {
-			t.Errorf("docs/api.md has %s with the scope %q, %t; want %q", route, got, there, scope)
+		if route := o.Method + " " + path + ": " + scope; !slices.Contains(served, route) {
+			served = append(served, route)
 		}
 	}
-	for route := range told {
-		if _, there := served[route]; !there {
-			t.Errorf("docs/api.md has %s, which is not served", route)
+	for _, found := range regexp.MustCompile("(?m)^\\| `((?:GET|PUT|POST|DELETE) [^`]+)` \\|([^|]*)\\|").FindAllStringSubmatch(reference(t), -1) {
+		told = append(told, found[1]+": "+strings.TrimSpace(strings.ReplaceAll(found[2], "`", "")))
+	}
+	for n := range max(len(served), len(told)) {
+		if n >= len(served) || n >= len(told) || served[n] != told[n] {
+			t.Fatalf("the operations of docs/api.md are, from row %d on\n%s\nwant\n%s", n+1, strings.Join(told[min(n, len(told)):], "\n"), strings.Join(served[min(n, len(served)):], "\n"))
 		}
 	}
 	for _, what := range dispatch.Instructions() {
 		if !strings.Contains(reference(t), "`"+string(what)+"`") {
 			t.Errorf("docs/api.md lacks the instruction %s", what)
+		}
+	}
+	for _, outcome := range api.EventOutcomes() {
+		if !strings.Contains(reference(t), "`"+outcome+"`") {
+			t.Errorf("docs/api.md lacks the outcome %s", outcome)
 		}
 	}
 	for _, scope := range release.Scopes() {

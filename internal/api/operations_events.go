@@ -103,7 +103,7 @@ func happeningOperations() []Operation {
 func stream(path, id, summary string) Operation {
 	return Operation{
 		Method: get, Path: path, ID: id, Tag: "events", Summary: summary, Scope: release.ScopeRead, Tenants: TenantFilter,
-		Streams: true, Status: 200, Media: mediaEvents, serve: (*Server).streamEvents,
+		Streams: true, Status: 200, Media: mediaEvents, Problems: []string{CodeNotFound}, serve: (*Server).streamEvents,
 		Query: []Param{
 			text("after", "The sequence of the last event that is known; 0 is the oldest that is kept. Without it, from now on."),
 			text("type", "Only of these types, patterns with commas between."), text("tenant", "Only of these tenants."),

@@ -151,7 +151,9 @@ func TestTheStreamTellsWhatHappensFromWhereTheClientWas(t *testing.T) {
 }
 
 func TestAStreamThatCannotBeIsRefused(t *testing.T) {
+	const limited = "of-mine-only-0123456789"
 	i := apitest.New()
+	i.AddToken(api.Token{Name: "mia", Token: limited, Tenants: []string{"mine"}})
 	server := i.Start(t, api.Info{})
 	for query, want := range map[string]string{
 		"?after=-1":       `after="-1": want the sequence of an event, or 0`,
@@ -166,6 +168,16 @@ func TestAStreamThatCannotBeIsRefused(t *testing.T) {
 		got := ask(t, apitest.Reader, http.MethodGet, server+"/api/events"+query, "")
 		if got.status != http.StatusBadRequest || !strings.Contains(got.body, strings.ReplaceAll(want, `"`, `\"`)) {
 			t.Errorf("%s: %d %s, want %s", query, got.status, got.body, want)
+		}
+	}
+	for query, want := range map[string]string{
+		"?tenant=mine,other":               `there is no tenant \"other\" for this token: it is for mine`,
+		"?release=other/shop/production/1": "there is no release other/shop/production/1",
+	} {
+		for _, path := range []string{"/api/events", "/api/v1/events/stream"} {
+			if got := ask(t, limited, http.MethodGet, server+path+query, ""); got.status != http.StatusNotFound || !strings.Contains(got.body, want) {
+				t.Errorf("%s of another tenant: %d %s, want %s", path+query, got.status, got.body, want)
+			}
 		}
 	}
 	if got := ask(t, "", http.MethodGet, server+"/api/events", ""); got.status != http.StatusUnauthorized {

@@ -17,7 +17,7 @@ type Subscriptions interface {
 	// name that there is not it is [release.ErrNotFound].
 	EventDeliveries(ctx context.Context, name, state string, most int) ([]EventDelivery, error)
 	// RetryEvent lets a delivery that is dead be sent again; any other is [release.ErrNotFound], and one to a subscriber
-	// that wants no more is [release.ErrConflict].
+	// that wants no more, or is configured no longer, is [release.ErrConflict].
 	RetryEvent(ctx context.Context, name, id string, at time.Time) error
 }
 
@@ -105,13 +105,13 @@ func (s *Server) listEventDeliveries(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) retryEventDelivery(w http.ResponseWriter, r *http.Request) {
 	name, id := r.PathValue("subscription"), r.PathValue("delivery")
-	err := s.subscriptions.RetryEvent(r.Context(), name, id, time.Now().UTC())
+	err := s.subscriptions.RetryEvent(r.Context(), name, id, s.now().UTC())
 	switch {
 	case errors.Is(err, release.ErrNotFound):
 		s.fail(w, r, missing("the subscription %q has no delivery %q that is dead: GET /api/v1/subscriptions/%s/deliveries?state=dead lists those there are", name, id, name))
 	case errors.Is(err, release.ErrConflict):
 		s.fail(w, r, &fault{http.StatusConflict, CodeConflict,
-			fmt.Sprintf("the subscriber %s said that it wants no more events: change its configuration first", name)})
+			fmt.Sprintf("nothing is sent to the subscriber %s, which is configured no longer or said that it wants no more events: change its configuration first", name)})
 	case err != nil:
 		s.fail(w, r, fmt.Errorf("retry a delivery of an event: %w", err))
 	default:

@@ -14,8 +14,9 @@ import (
 
 func TestSubscriptionsAndTheirDeadLettersAreSeenAndSentAgain(t *testing.T) {
 	i := apitest.New()
-	server := i.Start(t, api.Info{})
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	i.Clock(func() time.Time { return now.Add(time.Hour) })
+	server := i.Start(t, api.Info{})
 	i.Subscribe(api.Subscription{Name: "ci", URL: "https://ci.example.com", State: api.SubscriptionActive, Waiting: 1, Dead: 1, Failed: &now},
 		api.EventDelivery{ID: "d1", Event: "demo/hello/production/1#1", State: "dead", Attempts: 10, Reason: "the subscriber answered 500"},
 		api.EventDelivery{ID: "d2", Event: "demo/hello/production/1#2", State: "waiting", Due: &now})
@@ -55,6 +56,10 @@ func TestSubscriptionsAndTheirDeadLettersAreSeenAndSentAgain(t *testing.T) {
 		if got.status != test.status || !strings.Contains(got.body, test.want) {
 			t.Errorf("%s %s: %d %s, want %d %s", test.method, test.path, got.status, got.body, test.status, test.want)
 		}
+	}
+	got, err := c.EventDeliveries(t.Context(), "ci", "waiting", 10)
+	if err != nil || !got.Deliveries[0].Due.Equal(now.Add(time.Hour)) {
+		t.Errorf("sent again: %+v, %v; want it due by the server's clock", got, err)
 	}
 	i.Break(fmt.Errorf("disk full"))
 	if got := ask(t, apitest.Operator, "GET", server+"/api/v1/subscriptions", ""); got.status != 500 {

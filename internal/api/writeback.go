@@ -100,7 +100,7 @@ func (s *Server) retryWriteback(w http.ResponseWriter, r *http.Request) {
 	if s.writebacks == nil {
 		err = release.ErrNotFound
 	} else {
-		err = s.writebacks.RetryWriteback(r.Context(), of, time.Now().UTC())
+		err = s.writebacks.RetryWriteback(r.Context(), of, s.now().UTC())
 	}
 	if errors.Is(err, release.ErrNotFound) {
 		s.fail(w, r, missing("nothing of release %s was given up: GET /api/v1/writeback?trouble=true lists what was", of))

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
 	"github.com/skyisland/skyisland/internal/api/apitest"
@@ -13,6 +14,7 @@ import (
 
 func TestWhatGitHubRefusedIsSeenAndToldAgain(t *testing.T) {
 	i := apitest.New()
+	i.Clock(func() time.Time { return noon })
 	i.WriteBack(api.Writeback{Release: "demo/hello/production/1", State: "settled", Objects: []api.WritebackObject{{Name: "deployment", State: "sent"}}})
 	i.WriteBack(api.Writeback{Release: "demo/hello/production/2", State: "settled", Objects: []api.WritebackObject{{Name: "check", State: "dead", Reason: "GitHub answered 403"}}})
 	c, err := client.New(i.Start(t, api.Info{}), apitest.Operator)
@@ -31,6 +33,9 @@ func TestWhatGitHubRefusedIsSeenAndToldAgain(t *testing.T) {
 	}
 	if err := c.RetryWriteback(t.Context(), "demo/hello/production/2"); err != nil {
 		t.Error(err)
+	}
+	if told, err := c.Writebacks(t.Context(), "demo/hello/production/2", false, 10); err != nil || !told.Writebacks[0].Due.Equal(noon) {
+		t.Errorf("told again: %+v, %v; want it due by the server's clock", told, err)
 	}
 	var problem *client.Error
 	if err := c.RetryWriteback(t.Context(), "demo/hello/production/2"); !errors.As(err, &problem) || problem.Problem.Status != http.StatusNotFound || !strings.Contains(problem.Problem.Detail, "trouble=true") {

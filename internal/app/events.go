@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,8 +155,14 @@ func (s subscriptions) EventDeliveries(ctx context.Context, name, state string, 
 	return out, nil
 }
 
-// RetryEvent lets one that is dead be sent again, at once.
+// RetryEvent lets one that is dead be sent again, at once, to a subscriber that is configured: nobody sends to others.
 func (s subscriptions) RetryEvent(ctx context.Context, name, id string, at time.Time) error {
+	if !slices.ContainsFunc(s.configured, func(one subscription.Subscriber) bool { return one.Name == name }) {
+		if _, err := s.Store.EventDeliveries(ctx, name, events.Dead, 1); err != nil {
+			return err
+		}
+		return fmt.Errorf("the subscriber %s is configured no longer: %w", name, release.ErrConflict)
+	}
 	err := s.Store.RetryEvent(ctx, name, id, at, at.Add(subscription.Lifetime()))
 	if err == nil {
 		s.kick()

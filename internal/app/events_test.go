@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -97,6 +98,12 @@ func TestWhatIsRecordedIsSentToSubscribersAndToldOnTheStream(t *testing.T) {
 		view.configured = nil
 		if list, err := view.Subscriptions(t.Context()); err != nil || list[0].State != api.SubscriptionRemoved {
 			t.Errorf("subscriptions %+v, %v, want one that is removed", list, err)
+		}
+		if err := view.RetryEvent(t.Context(), "ci", "d1", testEpoch); !errors.Is(err, release.ErrConflict) {
+			t.Errorf("what nobody would send is sent again: %v", err)
+		}
+		if err := view.RetryEvent(t.Context(), "nobody", "d1", testEpoch); !errors.Is(err, release.ErrNotFound) {
+			t.Errorf("to nobody: %v", err)
 		}
 	})
 }

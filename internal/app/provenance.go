@@ -76,7 +76,7 @@ func (a *attestations) Origins(ctx context.Context, plan release.Plan) ([]releas
 	var out []release.Provenance
 	for _, move := range plan.Moves {
 		origin := release.Provenance{Component: move.Component, Artifact: move.Candidate.Artifact}
-		stated, err := a.store.Statements(ctx, origin.Artifact, mostStatements)
+		stated, err := a.store.Statements(ctx, origin.Artifact, nil, mostStatements)
 		if err != nil {
 			return nil, err
 		}
@@ -131,8 +131,8 @@ func best(origin release.Provenance, stated []store.Statement, trusted []provena
 // statements are what is stated, in the words of the API.
 type statements struct{ *attestations }
 
-func (s statements) Statements(ctx context.Context, artifact release.Digest, most int) ([]api.Statement, error) {
-	stored, err := s.store.Statements(ctx, artifact, most)
+func (s statements) Statements(ctx context.Context, artifact release.Digest, tenants []string, most int) ([]api.Statement, error) {
+	stored, err := s.store.Statements(ctx, artifact, tenants, most)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func TestWhatIsStatedIsTheArchiveOnTheDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := s.Statements(t.Context(), result.Artifact, 9)
+	stored, err := s.Statements(t.Context(), result.Artifact, nil, 9)
 	if err != nil || len(stored) != 1 || stored[0].Release != id {
 		t.Fatalf("stored %+v, %v; want the statement of the build", stored, err)
 	}

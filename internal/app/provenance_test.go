@@ -100,7 +100,7 @@ func TestTheStatementOfThePlansOwnCommitIsTold(t *testing.T) {
 		if got := origin(t, a, provenRepository, provenCommit, otherTar); got.Verified || !strings.Contains(got.Problem, "there is no statement") {
 			t.Errorf("of an artifact nobody knows: %+v", got)
 		}
-		stored, err := one.Statements(t.Context(), provenTar, 9)
+		stored, err := one.Statements(t.Context(), provenTar, nil, 9)
 		if err != nil || len(stored) != 3 {
 			t.Errorf("%d statements are stored, %v; want each once", len(stored), err)
 		}
@@ -119,7 +119,7 @@ func TestWhatSomebodyWroteIntoTheDatabaseIsNotProven(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s, _ *store.Store) {
 		a, stranger := stating(t, s, t.TempDir()), stating(t, s, t.TempDir())
 		attest(t, a, made(1, 1, provenRepository, provenCommit, provenTar))
-		stored, err := s.Statements(t.Context(), provenTar, 1)
+		stored, err := s.Statements(t.Context(), provenTar, nil, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,9 +186,12 @@ func TestTheAPIShowsWhatIsStated(t *testing.T) {
 		// The build of the second release was tried again, and came to other bytes.
 		attest(t, a, made(2, 2, provenRepository, provenCommit, provenTar), made(2, 3, provenRepository, provenCommit, otherTar))
 		view := statements{a}
-		stated, err := view.Statements(t.Context(), provenTar, 9)
+		stated, err := view.Statements(t.Context(), provenTar, nil, 9)
 		if err != nil || len(stated) != 2 || stated[0].Release != laneNumber(2) || stated[0].Component != "web" || stated[1].Made != testEpoch.Add(time.Second) {
 			t.Errorf("got %+v, %v; want both, the newest first", stated, err)
+		}
+		if none, err := view.Statements(t.Context(), provenTar, []string{"stranger"}, 9); err != nil || len(none) != 0 {
+			t.Errorf("got %+v, %v; want nothing for another tenant", none, err)
 		}
 		built, err := view.Built(t.Context(), laneNumber(2))
 		if err != nil || len(built) != 1 || built[0].Artifact != otherTar {

@@ -70,7 +70,7 @@ type proofs struct {
 	keys   []api.SigningKey
 }
 
-func (p proofs) Statements(_ context.Context, artifact release.Digest, _ int) ([]api.Statement, error) {
+func (p proofs) Statements(_ context.Context, artifact release.Digest, _ []string, _ int) ([]api.Statement, error) {
 	var out []api.Statement
 	for _, envelope := range p.stated[artifact] {
 		out = append(out, api.Statement{Release: id("rail", "production", 40), Component: "web", Made: noon, Envelope: envelope})

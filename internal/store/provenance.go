@@ -52,15 +52,18 @@ func (s *Store) SaveStatement(ctx context.Context, statement Statement) error {
 	return nil
 }
 
-// Statements are those about an artifact, the newest first, at most so many. One of which nothing is stated has none.
-func (s *Store) Statements(ctx context.Context, artifact release.Digest, most int) ([]Statement, error) {
-	const query = `
+// Statements are those about an artifact that were made for releases of some tenants, nil for all: the newest first, at
+// most so many. One of which nothing is stated has none.
+func (s *Store) Statements(ctx context.Context, artifact release.Digest, tenants []string, most int) ([]Statement, error) {
+	of, args := ofTenants("release", tenants)
+	query := `
 		SELECT artifact, release, component, envelope, made_at
 		FROM statements
-		WHERE artifact = ?
+		WHERE artifact = ? AND ` + of + `
 		ORDER BY made_at DESC, hash
 		LIMIT ?`
-	out, err := s.statements(ctx, query, string(artifact), most)
+	args = append(append([]any{string(artifact)}, args...), most)
+	out, err := s.statements(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the statements about %s: %w", artifact, err)
 	}

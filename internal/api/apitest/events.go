@@ -104,7 +104,7 @@ func (i *Installation) EventDeliveries(_ context.Context, name, state string, mo
 }
 
 // RetryEvent implements [api.Subscriptions].
-func (i *Installation) RetryEvent(_ context.Context, name, id string, _ time.Time) error {
+func (i *Installation) RetryEvent(_ context.Context, name, id string, at time.Time) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for n, d := range i.eventDeliveries[name] {
@@ -116,7 +116,7 @@ func (i *Installation) RetryEvent(_ context.Context, name, id string, _ time.Tim
 				return release.ErrConflict
 			}
 		}
-		i.eventDeliveries[name][n].State = "waiting"
+		i.eventDeliveries[name][n].State, i.eventDeliveries[name][n].Due = "waiting", &at
 		return nil
 	}
 	return release.ErrNotFound

@@ -38,13 +38,13 @@ func (i *Installation) Writebacks(_ context.Context, of release.ID, trouble bool
 	return out, i.broken
 }
 
-// RetryWriteback lets what was given up be sent.
-func (i *Installation) RetryWriteback(_ context.Context, of release.ID, _ time.Time) error {
+// RetryWriteback lets what was given up be sent, from a time on.
+func (i *Installation) RetryWriteback(_ context.Context, of release.ID, at time.Time) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for n, one := range i.writebacks {
 		if one.Release == of.String() && inTrouble(one) {
-			i.writebacks[n].State, i.writebacks[n].Attempts, i.writebacks[n].Objects = "waiting", 0, nil
+			i.writebacks[n].State, i.writebacks[n].Attempts, i.writebacks[n].Due, i.writebacks[n].Objects = "waiting", 0, &at, []api.WritebackObject{}
 			return nil
 		}
 	}

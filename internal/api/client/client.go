@@ -73,6 +73,20 @@ type UnreachableError struct {
 	Err    error
 }
 
+// LostError is returned when a stream ends that the server had begun: the connection was lost, or the server ends.
+type LostError struct {
+	Server string
+	Err    error
+}
+
+// Error says whose stream it was.
+func (e *LostError) Error() string {
+	return fmt.Sprintf("the connection to %s was lost: %v", e.Server, e.Err)
+}
+
+// Unwrap is why.
+func (e *LostError) Unwrap() error { return e.Err }
+
 // Error says where nobody answered, and what to do.
 func (e *UnreachableError) Error() string {
 	return fmt.Sprintf("no server answers at %s (%v): start one, or name another with --server", e.Server, e.Err)
@@ -106,8 +120,10 @@ func (c *Client) openWith(ctx context.Context, header http.Header, method, path 
 			return nil, fmt.Errorf("write the request: %w", err)
 		}
 	}
-	address := *c.base
-	address.Path += path
+	address, err := c.address(path)
+	if err != nil {
+		return nil, err
+	}
 	address.RawQuery = values.Encode()
 	request := func() (*http.Response, error) { return c.send(ctx, method, address.String(), encoded, header) }
 	res, err := request()
@@ -122,6 +138,18 @@ func (c *Client) openWith(ctx context.Context, header http.Header, method, path 
 	}
 	defer res.Body.Close()
 	return nil, c.refused(res)
+}
+
+// address is where a path of the API is, which is escaped already: a name in it may have a slash.
+func (c *Client) address(path string) (url.URL, error) {
+	address := *c.base
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return address, fmt.Errorf("write the request: %w", err)
+	}
+	address.RawPath = address.EscapedPath() + path
+	address.Path += plain
+	return address, nil
 }
 
 // again sends a request whose answer was lost once more. While the server is still busy with it, that one is waited for.

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -159,6 +160,29 @@ func TestEveryOperationHasACall(t *testing.T) {
 		if err != nil && !errors.As(err, &refused) {
 			t.Errorf("it went nowhere: %v", err)
 		}
+	}
+}
+
+func TestANameIsAskedForAsItIs(t *testing.T) {
+	server := apitest.New().Start(t, api.Info{})
+	for _, name := range []string{"a b", "a/b", "50%", "a?b", "ä"} {
+		_, err := connect(t, server, apitest.Operator).EventDeliveries(t.Context(), name, "", 1)
+		if want := fmt.Sprintf("there is no subscription %q", name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	// The server may be under a path of its own.
+	asked := make(chan string, 1)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.EscapedPath()
+		http.NotFound(w, r)
+	}))
+	t.Cleanup(web.Close)
+	if err := connect(t, web.URL+"/sky/", apitest.Operator).RetryDelivery(t.Context(), "a/b"); err == nil {
+		t.Error("what is not there was found")
+	}
+	if got := <-asked; got != "/sky/api/v1/deliveries/a%2Fb/retry" {
+		t.Errorf("it asked for %s", got)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -31,8 +30,8 @@ type message struct {
 // listen reads a stream to its end, or until take wants no more. It returns why it ended. What is named by last has been
 // seen; empty is nothing.
 func (c *Client) listen(ctx context.Context, path string, values url.Values, last string, take func(message) (more bool, err error)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	header := http.Header{"Accept": {"text/event-stream"}}
 	if last != "" {
 		header.Set("Last-Event-ID", last)
@@ -43,7 +42,7 @@ func (c *Client) listen(ctx context.Context, path string, values url.Values, las
 	}
 	defer res.Body.Close()
 	// A connection that died without a word would be waited for forever.
-	alive := time.AfterFunc(silence, cancel)
+	alive := time.AfterFunc(silence, func() { cancel(fmt.Errorf("it said nothing for %s", silence)) })
 	defer alive.Stop()
 	lines := bufio.NewScanner(res.Body)
 	lines.Buffer(make([]byte, 64<<10), eventLimit)
@@ -71,8 +70,11 @@ func (c *Client) listen(ctx context.Context, path string, values url.Values, las
 	if errors.Is(err, bufio.ErrTooLong) {
 		return fmt.Errorf("read the stream of %s: %w", c.base, err)
 	}
-	if err == nil {
-		err = io.ErrUnexpectedEOF
+	switch {
+	case err == nil:
+		err = errors.New("the server ended it")
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
 	}
-	return &UnreachableError{Server: c.base.String(), Err: err}
+	return &LostError{Server: c.base.String(), Err: err}
 }

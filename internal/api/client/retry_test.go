@@ -1,15 +1,19 @@
 package client_test
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
 	"github.com/skyisland/skyisland/internal/api/apitest"
+	"github.com/skyisland/skyisland/internal/api/client"
 	"github.com/skyisland/skyisland/internal/dispatch"
 	"github.com/skyisland/skyisland/internal/release"
 )
@@ -147,5 +151,29 @@ func TestListsAreReadToTheirEnd(t *testing.T) {
 	}
 	if all, err := c.Applications(t.Context()); err != nil || len(all) != 1003 {
 		t.Errorf("got %d, %v", len(all), err)
+	}
+}
+
+func TestAStreamThatEndsAtOnceIsAskedForLessAndLess(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "retry: 2000\nid: 1\n\n")
+	}))
+	t.Cleanup(web.Close)
+	interrupted := 0
+	for _, err := range connect(t, web.URL, apitest.Reader).Stream(t.Context(), client.StreamQuery{}) {
+		var retry *client.RetryError
+		if !errors.As(err, &retry) {
+			t.Fatalf("got %v, want an interruption", err)
+		}
+		if want := "the connection to " + web.URL + " was lost: the server ended it"; err.Error() != want {
+			t.Errorf("got %q, want %q", err, want)
+		}
+		if interrupted++; interrupted == 3 {
+			if retry.After < 500*time.Millisecond {
+				t.Errorf("the third time it waits %s", retry.After)
+			}
+			break
+		}
 	}
 }

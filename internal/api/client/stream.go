@@ -47,9 +47,12 @@ func (c *Client) Stream(ctx context.Context, query StreamQuery) iter.Seq2[Stream
 	return func(yield func(StreamEvent, error) bool) {
 		last, failures := "", 0
 		for {
-			ended := false
+			ended, heard := false, 0
 			err := c.listen(ctx, v1+"/events/stream", values, last, func(m message) (bool, error) {
-				failures = 0
+				// A server that says where the stream begins and ends it at once would be asked without a pause.
+				if heard++; heard > 1 {
+					failures = 0
+				}
 				if len(m.data) > 0 {
 					event, err := streamEvent(m)
 					if err != nil {

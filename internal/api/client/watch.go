@@ -68,7 +68,8 @@ func final(err error) bool {
 		return refused.Problem.Status < http.StatusInternalServerError
 	}
 	var unreachable *UnreachableError
-	return !errors.As(err, &unreachable)
+	var lost *LostError
+	return !errors.As(err, &unreachable) && !errors.As(err, &lost)
 }
 
 // backoff doubles with each failure in a row; the random part keeps many watchers from coming back
