@@ -151,7 +151,9 @@ func twoTenants(t *testing.T) *apitest.Installation {
 	event := i.Receive(api.Event{Source: "github", Delivery: "leak-delivery", Kind: "push", Received: noon}, "a leak")
 	i.Settle(event, "ignored", "a leak")
 	i.Subscribe(api.Subscription{Name: "ci", URL: "https://leak.example", State: api.SubscriptionActive}, api.EventDelivery{ID: "mine-delivery", State: "dead", Created: noon})
-	i.WriteBack(api.Writeback{Release: "leak/leakapp/production/3", State: "dead", Updated: noon, Objects: []api.WritebackObject{}})
+	for _, tenant := range []string{"mine", "leak"} {
+		i.WriteBack(api.Writeback{Release: tenant + "/" + tenant + "app/production/3", State: "dead", Updated: noon, Objects: []api.WritebackObject{}})
+	}
 	i.SetLog("web", "logged by leak\n")
 	i.SetGateways(gateway)
 	i.Deliver(api.Delivery{ID: "of-nobody", Target: "slack:all", Title: "a leak of the installation", State: "dead", Created: noon})
@@ -195,7 +197,7 @@ func TestNothingOfOtherTenantsIsSeenOrChanged(t *testing.T) {
 	server := i.Start(t, api.Info{Units: []api.Unit{{Name: "a"}}})
 	state := func() string {
 		var all strings.Builder
-		for _, path := range []string{"/api/v1/applications", "/api/v1/releases", "/api/v1/freezes", "/api/v1/deliveries", "/api/v1/lanes/leak/leakapp/production"} {
+		for _, path := range []string{"/api/v1/applications", "/api/v1/releases", "/api/v1/freezes", "/api/v1/deliveries", "/api/v1/writeback", "/api/v1/lanes/leak/leakapp/production"} {
 			all.WriteString(ask(t, boss, "GET", server+path, "").body)
 		}
 		return all.String()
@@ -203,7 +205,7 @@ func TestNothingOfOtherTenantsIsSeenOrChanged(t *testing.T) {
 	before := state()
 	for _, o := range api.Operations() {
 		t.Run(o.ID, func(t *testing.T) {
-			thing := map[string]string{"freezes": "-freeze", "deliveries": "-delivery"}[o.Tag]
+			thing := map[string]string{"freezes": "-freeze", "deliveries": "-delivery", "writeback": "-release"}[o.Tag]
 			if o.Tenants == api.TenantOwn && thing == "" {
 				t.Fatal("say what another tenant has of it, and put one into twoTenants")
 			}

@@ -72,28 +72,24 @@ func happeningOperations() []Operation {
 			Scope: read, Tenants: TenantAll, Status: 200, Answer: SubscriptionList{}, serve: (*Server).listSubscriptions,
 		},
 		{
-			Method: get, Path: v1 + "/subscriptions/{subscription}/deliveries", ID: "listEventDeliveries", Tag: "subscriptions", Summary: "The newest events to a subscriber. Needs a token for all tenants.",
-			Scope: read, Tenants: TenantAll, Status: 200, Answer: EventDeliveryList{}, Problems: []string{CodeNotFound}, serve: (*Server).listEventDeliveries,
-			Query: []Param{
-				atMost(usualDeliveries, mostDeliveries),
-				{Name: "state", Type: "string", Meaning: "Only in this state.", Values: []string{"waiting", "sent", "dead"}},
-			},
+			Method: get, Path: v1 + "/subscriptions/{subscription}/deliveries", ID: "listEventDeliveries", Tag: "subscriptions", Summary: "The events to a subscriber, the newest first. Needs a token for all tenants.",
+			Scope: read, Tenants: TenantAll, Pages: true, Status: 200, Answer: EventDeliveryList{}, Problems: []string{CodeNotFound}, serve: (*Server).listEventDeliveries,
+			Query: append(paging(usualDeliveries, mostDeliveries),
+				Param{Name: "state", Type: "string", Meaning: "Only in this state.", Values: []string{"waiting", "sent", "dead"}}),
 		},
 		{
 			Method: post, Path: v1 + "/subscriptions/{subscription}/deliveries/{delivery}/retry", ID: "retryEventDelivery", Tag: "subscriptions", Summary: "Sends an event again that is dead. Needs a token for all tenants.",
 			Scope: configure, Tenants: TenantAll, Keyed: true, Status: 200, Answer: Retried{}, Problems: []string{CodeNotFound, CodeConflict}, serve: (*Server).retryEventDelivery,
 		},
 		{
-			Method: get, Path: v1 + "/writeback", ID: "listWritebacks", Tag: "writeback", Summary: "What GitHub was told of releases, the last changed first. Needs a token for all tenants.",
-			Scope: read, Tenants: TenantAll, Status: 200, Answer: WritebackList{}, serve: (*Server).listWritebacks,
-			Query: []Param{
-				atMost(usualWritebacks, mostWritebacks), text("release", "Only of this release."),
-				{Name: "trouble", Type: "boolean", Meaning: "Only what was refused or fails.", Default: false},
-			},
+			Method: get, Path: v1 + "/writeback", ID: "listWritebacks", Tag: "writeback", Summary: "What GitHub was told of releases, the last changed first.",
+			Scope: read, Tenants: TenantFilter, Pages: true, Status: 200, Answer: WritebackList{}, serve: (*Server).listWritebacks,
+			Query: append(paging(usualWritebacks, mostWritebacks), text("release", "Only of this release."),
+				Param{Name: "trouble", Type: "boolean", Meaning: "Only what was refused or fails.", Default: false}),
 		},
 		{
-			Method: post, Path: v1 + "/writeback/retry", ID: "retryWriteback", Tag: "writeback", Summary: "Tells GitHub again what was given up of a release. Needs a token for all tenants.",
-			Scope: configure, Tenants: TenantAll, Keyed: true, Body: WritebackRetry{}, Needs: []string{"release"}, Status: 200, Answer: ToldAgain{},
+			Method: post, Path: v1 + "/writeback/retry", ID: "retryWriteback", Tag: "writeback", Summary: "Tells GitHub again what was given up of a release.",
+			Scope: configure, Tenants: TenantOwn, Keyed: true, Body: WritebackRetry{}, Needs: []string{"release"}, Status: 200, Answer: ToldAgain{},
 			Problems: []string{CodeNotFound}, serve: (*Server).retryWriteback,
 		},
 	}

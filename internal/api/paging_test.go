@@ -18,6 +18,7 @@ import (
 func threeOfEach(t *testing.T) string {
 	t.Helper()
 	i := apitest.New()
+	events := make([]api.EventDelivery, 0, 3)
 	for n := 1; n <= 3; n++ {
 		id := release.ID{Lane: release.Lane{Tenant: "demo", Application: "hello", Environment: "production"}, Number: n}
 		i.Put(status(id, release.Completed))
@@ -32,7 +33,10 @@ func threeOfEach(t *testing.T) string {
 			t.Fatal(err)
 		}
 		i.Receive(api.Event{Source: "github", Delivery: fmt.Sprint("item-", n), Kind: "push", Received: noon}, "{}")
+		i.WriteBack(api.Writeback{Release: id.String(), State: "settled", Updated: noon, Objects: []api.WritebackObject{{Name: fmt.Sprint("item-", n), State: "sent"}}})
+		events = append(events, api.EventDelivery{ID: fmt.Sprint("item-", n), State: "sent", Created: noon})
 	}
+	i.Subscribe(api.Subscription{Name: "ci", State: api.SubscriptionActive}, events...)
 	return i.Start(t, api.Info{})
 }
 
@@ -47,7 +51,7 @@ func TestEveryListIsReadPageByPage(t *testing.T) {
 		}
 		lists++
 		t.Run(o.ID, func(t *testing.T) {
-			address := o.Path + "?limit=1"
+			address := strings.ReplaceAll(o.Path, "{subscription}", "ci") + "?limit=1"
 			for _, param := range o.Query {
 				if param.Required {
 					address += "&" + param.Name + "=2026-01-01T00:00:00Z"

@@ -13,12 +13,22 @@ import (
 // Subscriptions are who is sent events, and how that goes.
 type Subscriptions interface {
 	Subscriptions(ctx context.Context) ([]Subscription, error)
-	// EventDeliveries are the newest of a subscription, at most so many; only those of a state unless it is empty. For a
-	// name that there is not it is [release.ErrNotFound].
-	EventDeliveries(ctx context.Context, name, state string, most int) ([]EventDelivery, error)
+	// EventDeliveries are those of a subscription that match, the newest first, and the cursor of the next page; "" when
+	// there is none. For a name that there is not it is [release.ErrNotFound], and a cursor that they did not give is
+	// [ErrCursor].
+	EventDeliveries(ctx context.Context, name string, filter EventDeliveryFilter) ([]EventDelivery, string, error)
 	// RetryEvent lets a delivery that is dead be sent again; any other is [release.ErrNotFound], and one to a subscriber
 	// that wants no more, or is configured no longer, is [release.ErrConflict].
 	RetryEvent(ctx context.Context, name, id string, at time.Time) error
+}
+
+// EventDeliveryFilter chooses deliveries to a subscriber.
+type EventDeliveryFilter struct {
+	// State is only those in it, waiting, sent or dead; empty is all.
+	State string
+	// After is the Next of the page before this one, Limit how many to give.
+	After string
+	Limit int
 }
 
 // The states of a subscription.
@@ -71,6 +81,8 @@ type EventDelivery struct {
 // EventDeliveryList is the newest deliveries to a subscriber.
 type EventDeliveryList struct {
 	Deliveries []EventDelivery `json:"deliveries"`
+	// Next is the cursor of the next page; empty on the last one.
+	Next string `json:"next,omitempty"`
 }
 
 func (s *Server) listSubscriptions(w http.ResponseWriter, r *http.Request) {
@@ -86,9 +98,15 @@ func (s *Server) listSubscriptions(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) listEventDeliveries(w http.ResponseWriter, r *http.Request) {
-	given := paramsOf(r.Context())
 	name := r.PathValue("subscription")
-	list, err := s.subscriptions.EventDeliveries(r.Context(), name, given.text("state"), given.number("limit"))
+	asked, err := pageOf(r.Context(), "")
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	list, after, err := s.subscriptions.EventDeliveries(r.Context(), name, EventDeliveryFilter{
+		State: paramsOf(r.Context()).text("state"), After: asked.After, Limit: asked.Limit,
+	})
 	if errors.Is(err, release.ErrNotFound) {
 		s.fail(w, r, missing("there is no subscription %q: GET /api/v1/subscriptions lists those there are", name))
 		return
@@ -100,7 +118,7 @@ func (s *Server) listEventDeliveries(w http.ResponseWriter, r *http.Request) {
 	if list == nil {
 		list = []EventDelivery{}
 	}
-	reply(w, http.StatusOK, EventDeliveryList{list})
+	reply(w, http.StatusOK, EventDeliveryList{list, next(w, r, after)})
 }
 
 func (s *Server) retryEventDelivery(w http.ResponseWriter, r *http.Request) {

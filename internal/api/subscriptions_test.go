@@ -30,7 +30,7 @@ func TestSubscriptionsAndTheirDeadLettersAreSeenAndSentAgain(t *testing.T) {
 		t.Errorf("subscriptions %+v, %v", list, err)
 	}
 	for state, want := range map[string][]string{"": {"d1", "d2"}, "dead": {"d1"}, "waiting": {"d2"}, "sent": nil} {
-		got, err := c.EventDeliveries(t.Context(), "ci", state, 10)
+		got, err := c.EventDeliveries(t.Context(), "ci", state, 10, "")
 		var ids []string
 		for _, d := range got.Deliveries {
 			ids = append(ids, d.ID)
@@ -57,7 +57,7 @@ func TestSubscriptionsAndTheirDeadLettersAreSeenAndSentAgain(t *testing.T) {
 			t.Errorf("%s %s: %d %s, want %d %s", test.method, test.path, got.status, got.body, test.status, test.want)
 		}
 	}
-	got, err := c.EventDeliveries(t.Context(), "ci", "waiting", 10)
+	got, err := c.EventDeliveries(t.Context(), "ci", "waiting", 10, "")
 	if err != nil || !got.Deliveries[0].Due.Equal(now.Add(time.Hour)) {
 		t.Errorf("sent again: %+v, %v; want it due by the server's clock", got, err)
 	}

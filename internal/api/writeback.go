@@ -12,11 +12,24 @@ import (
 
 // Writebacks are what GitHub is told of releases, and what became of it.
 type Writebacks interface {
-	// Writebacks are those that changed last, at most so many: of one release, or of all when it is zero; only those in
-	// trouble when it is set.
-	Writebacks(ctx context.Context, of release.ID, trouble bool, most int) ([]Writeback, error)
+	// Writebacks are those that match, the last changed first, and the cursor of the next page; "" when there is none. A
+	// cursor that they did not give is [ErrCursor].
+	Writebacks(ctx context.Context, filter WritebackFilter) ([]Writeback, string, error)
 	// RetryWriteback lets what was given up of a release be tried again; where nothing was it is [release.ErrNotFound].
 	RetryWriteback(ctx context.Context, of release.ID, at time.Time) error
+}
+
+// WritebackFilter chooses what GitHub is told.
+type WritebackFilter struct {
+	// Release is whose; zero is all.
+	Release release.ID
+	// Trouble is only what was refused or fails.
+	Trouble bool
+	// After is the Next of the page before this one, Limit how many to give.
+	After string
+	Limit int
+	// Tenants are whose may be seen; nil is everybody's.
+	Tenants []string
 }
 
 // Writeback is what GitHub is told of one release.
@@ -48,6 +61,8 @@ type WritebackObject struct {
 // WritebackList is what GitHub was told.
 type WritebackList struct {
 	Writebacks []Writeback `json:"writebacks"`
+	// Next is the cursor of the next page; empty on the last one.
+	Next string `json:"next,omitempty"`
 }
 
 // WritebackRetry names the release that is to be told again.
@@ -68,22 +83,26 @@ const (
 
 func (s *Server) listWritebacks(w http.ResponseWriter, r *http.Request) {
 	given := paramsOf(r.Context())
-	var of release.ID
-	var err error
+	asked, err := pageOf(r.Context(), "")
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	filter := WritebackFilter{Trouble: given.flag("trouble"), After: asked.After, Limit: asked.Limit, Tenants: holderOf(r.Context()).tenants}
 	if text := given.text("release"); text != "" {
-		if of, err = release.ParseID(text); err != nil {
+		if filter.Release, err = release.ParseID(text); err != nil {
 			s.fail(w, r, badRequest("release=%v", err))
 			return
 		}
 	}
-	list := []Writeback{}
+	list, after := []Writeback{}, ""
 	if s.writebacks != nil {
-		if list, err = s.writebacks.Writebacks(r.Context(), of, given.flag("trouble"), given.number("limit")); err != nil {
+		if list, after, err = s.writebacks.Writebacks(r.Context(), filter); err != nil {
 			s.fail(w, r, fmt.Errorf("list write-backs: %w", err))
 			return
 		}
 	}
-	reply(w, http.StatusOK, WritebackList{list})
+	reply(w, http.StatusOK, WritebackList{list, next(w, r, after)})
 }
 
 func (s *Server) retryWriteback(w http.ResponseWriter, r *http.Request) {
@@ -97,7 +116,8 @@ func (s *Server) retryWriteback(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, badRequest("release: %v", err))
 		return
 	}
-	if s.writebacks == nil {
+	// In the same words for a release that is there and for one that is not.
+	if s.writebacks == nil || !holderOf(r.Context()).sees(of.Lane.Tenant) {
 		err = release.ErrNotFound
 	} else {
 		err = s.writebacks.RetryWriteback(r.Context(), of, s.now().UTC())

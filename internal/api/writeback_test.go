@@ -21,20 +21,20 @@ func TestWhatGitHubRefusedIsSeenAndToldAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all, err := c.Writebacks(t.Context(), "", false, 10); err != nil || len(all.Writebacks) != 2 {
+	if all, err := c.Writebacks(t.Context(), "", false, 10, ""); err != nil || len(all.Writebacks) != 2 {
 		t.Errorf("all are %+v, %v", all, err)
 	}
-	if one, err := c.Writebacks(t.Context(), "demo/hello/production/1", false, 10); err != nil || len(one.Writebacks) != 1 || one.Writebacks[0].Objects[0].Name != "deployment" {
+	if one, err := c.Writebacks(t.Context(), "demo/hello/production/1", false, 10, ""); err != nil || len(one.Writebacks) != 1 || one.Writebacks[0].Objects[0].Name != "deployment" {
 		t.Errorf("of one release: %+v, %v", one, err)
 	}
-	trouble, err := c.Writebacks(t.Context(), "", true, 10)
+	trouble, err := c.Writebacks(t.Context(), "", true, 10, "")
 	if err != nil || len(trouble.Writebacks) != 1 || trouble.Writebacks[0].Objects[0].Reason != "GitHub answered 403" {
 		t.Errorf("trouble is %+v, %v", trouble, err)
 	}
 	if err := c.RetryWriteback(t.Context(), "demo/hello/production/2"); err != nil {
 		t.Error(err)
 	}
-	if told, err := c.Writebacks(t.Context(), "demo/hello/production/2", false, 10); err != nil || !told.Writebacks[0].Due.Equal(noon) {
+	if told, err := c.Writebacks(t.Context(), "demo/hello/production/2", false, 10, ""); err != nil || !told.Writebacks[0].Due.Equal(noon) {
 		t.Errorf("told again: %+v, %v; want it due by the server's clock", told, err)
 	}
 	var problem *client.Error
@@ -42,7 +42,7 @@ func TestWhatGitHubRefusedIsSeenAndToldAgain(t *testing.T) {
 		t.Errorf("retried again: %v", err)
 	}
 	for _, wrong := range []error{
-		second(c.Writebacks(t.Context(), "3", false, 10)), second(c.Writebacks(t.Context(), "", false, 5000)), c.RetryWriteback(t.Context(), "production"),
+		second(c.Writebacks(t.Context(), "3", false, 10, "")), second(c.Writebacks(t.Context(), "", false, 5000, "")), c.RetryWriteback(t.Context(), "production"),
 	} {
 		if !errors.As(wrong, &problem) || problem.Problem.Status != http.StatusBadRequest {
 			t.Errorf("a wrong question: %v", wrong)

@@ -136,11 +136,13 @@ func subscriptionView(one events.Subscription) api.Subscription {
 	return out
 }
 
-// EventDeliveries are the newest of a subscription.
-func (s subscriptions) EventDeliveries(ctx context.Context, name, state string, most int) ([]api.EventDelivery, error) {
-	kept, err := s.Store.EventDeliveries(ctx, name, events.State(state), most)
+// EventDeliveries are those of a subscription that match, the newest first.
+func (s subscriptions) EventDeliveries(ctx context.Context, name string, filter api.EventDeliveryFilter) ([]api.EventDelivery, string, error) {
+	kept, next, err := s.Store.EventDeliveries(ctx, name, store.EventDeliveryFilter{
+		State: events.State(filter.State), After: filter.After, Limit: filter.Limit,
+	})
 	if err != nil {
-		return nil, err
+		return nil, "", wrongCursor(err)
 	}
 	out := make([]api.EventDelivery, len(kept))
 	for i, one := range kept {
@@ -152,13 +154,13 @@ func (s subscriptions) EventDeliveries(ctx context.Context, name, state string, 
 			out[i].Due = &kept[i].Due
 		}
 	}
-	return out, nil
+	return out, next, nil
 }
 
 // RetryEvent lets one that is dead be sent again, at once, to a subscriber that is configured: nobody sends to others.
 func (s subscriptions) RetryEvent(ctx context.Context, name, id string, at time.Time) error {
 	if !slices.ContainsFunc(s.configured, func(one subscription.Subscriber) bool { return one.Name == name }) {
-		if _, err := s.Store.EventDeliveries(ctx, name, events.Dead, 1); err != nil {
+		if _, _, err := s.Store.EventDeliveries(ctx, name, store.EventDeliveryFilter{Limit: 1}); err != nil {
 			return err
 		}
 		return fmt.Errorf("the subscriber %s is configured no longer: %w", name, release.ErrConflict)

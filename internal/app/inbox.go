@@ -23,9 +23,7 @@ func (v inboxView) InboxEvents(ctx context.Context, filter api.EventFilter) ([]a
 		Source: filter.Source, Kind: filter.Kind, Delivery: filter.Delivery, Outcome: store.OutcomeKind(filter.Outcome),
 		Pending: filter.Pending, Since: filter.Since, Limit: filter.Limit, Before: filter.Before,
 	})
-	if errors.Is(err, store.ErrCursor) {
-		err = fmt.Errorf("%w: %w", api.ErrCursor, err)
-	}
+	err = wrongCursor(err)
 	out := make([]api.Event, len(found))
 	for i, event := range found {
 		out[i] = shownEvent(event)

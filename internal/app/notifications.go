@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -175,9 +174,7 @@ type deliveries struct {
 // Deliveries are the newest.
 func (d deliveries) Deliveries(ctx context.Context, filter api.DeliveryFilter) ([]api.Delivery, string, error) {
 	kept, next, err := d.Store.Deliveries(ctx, store.DeliveryFilter(filter))
-	if errors.Is(err, store.ErrCursor) {
-		err = fmt.Errorf("%w: %w", api.ErrCursor, err)
-	}
+	err = wrongCursor(err)
 	if err != nil {
 		return nil, "", err
 	}

@@ -47,15 +47,20 @@ func (b inbox) Outcome(ctx context.Context, id int64) (intake.Outcome, bool, err
 	return intake.Outcome{Kind: intake.OutcomeKind(outcome.Kind), Message: outcome.Message, Releases: outcome.Releases}, done, err
 }
 
+// wrongCursor is an error in the words of the API where it is of a cursor that the store did not give.
+func wrongCursor(err error) error {
+	if errors.Is(err, store.ErrCursor) {
+		return fmt.Errorf("%w: %w", api.ErrCursor, err)
+	}
+	return err
+}
+
 // records is the store in the words of the API.
 type records struct{ *store.Store }
 
 func (r records) Releases(ctx context.Context, filter api.ReleaseFilter) ([]release.Summary, string, error) {
 	page, next, err := r.Store.Releases(ctx, store.ReleaseFilter(filter))
-	if errors.Is(err, store.ErrCursor) {
-		err = fmt.Errorf("%w: %w", api.ErrCursor, err)
-	}
-	return page, next, err
+	return page, next, wrongCursor(err)
 }
 
 func (r records) Decisions(ctx context.Context, id release.ID) ([]api.Decision, error) {
@@ -72,14 +77,11 @@ func (r records) Decisions(ctx context.Context, id release.ID) ([]api.Decision, 
 
 func (r records) DecisionsSince(ctx context.Context, filter api.DecisionFilter) ([]api.Decision, string, error) {
 	stored, next, err := r.Store.DecisionsSince(ctx, store.DecisionFilter(filter))
-	if errors.Is(err, store.ErrCursor) {
-		err = fmt.Errorf("%w: %w", api.ErrCursor, err)
-	}
 	out := make([]api.Decision, len(stored))
 	for i, d := range stored {
 		out[i] = api.Decision{Decision: d.Decision, At: d.At, Took: release.Duration(d.Took), Question: d.Question}
 	}
-	return out, next, err
+	return out, next, wrongCursor(err)
 }
 
 func (r records) Applications(ctx context.Context, tenants []string) ([]release.Application, error) {

@@ -171,9 +171,9 @@ type writebacks struct {
 	kick func()
 }
 
-// Writebacks are those that changed last.
-func (w writebacks) Writebacks(ctx context.Context, of release.ID, trouble bool, most int) ([]api.Writeback, error) {
-	kept, err := w.Store.Writebacks(ctx, of, trouble, most)
+// Writebacks are those that match, the last changed first.
+func (w writebacks) Writebacks(ctx context.Context, filter api.WritebackFilter) ([]api.Writeback, string, error) {
+	kept, next, err := w.Store.Writebacks(ctx, store.WritebackFilter(filter))
 	out := make([]api.Writeback, len(kept))
 	for i, one := range kept {
 		out[i] = api.Writeback{
@@ -187,7 +187,7 @@ func (w writebacks) Writebacks(ctx context.Context, of release.ID, trouble bool,
 			out[i].Objects = append(out[i].Objects, api.WritebackObject{Name: o.Name, State: o.State, Attempts: o.Attempts, Updated: o.Updated, Reason: o.Reason})
 		}
 	}
-	return out, err
+	return out, next, wrongCursor(err)
 }
 
 // RetryWriteback lets what was given up of a release be tried again, at once.

@@ -161,7 +161,7 @@ func TestWhatIsRefusedIsGivenUpAndSeen(t *testing.T) {
 			t.Errorf("a refused check run was tried %d times", n)
 		}
 		view := writebacks{h.store, w.Kick}
-		trouble, err := view.Writebacks(t.Context(), release.ID{}, true, 10)
+		trouble, _, err := view.Writebacks(t.Context(), api.WritebackFilter{Trouble: true, Limit: 10})
 		h.ok(err)
 		found := slices.ContainsFunc(trouble[0].Objects, func(o api.WritebackObject) bool {
 			return o.Name == "check" && o.State == store.WritebackDead && strings.Contains(o.Reason, "403")
@@ -189,7 +189,7 @@ func TestAnOwnerWithoutTheAppIsNotAskedAgainAndAgain(t *testing.T) {
 		if n := len(h.github.Requests()); n != 1 {
 			t.Errorf("%d calls", n)
 		}
-		trouble, err := h.store.Writebacks(t.Context(), release.ID{}, true, 10)
+		trouble, _, err := h.store.Writebacks(t.Context(), store.WritebackFilter{Trouble: true, Limit: 10})
 		h.ok(err)
 		if len(trouble) != 1 || trouble[0].State != store.WritebackDead || !strings.Contains(trouble[0].Reason, "umbrella/app") {
 			t.Errorf("trouble is %+v", trouble)
@@ -265,7 +265,7 @@ func TestSecretsAreInNoErrorAndNoLog(t *testing.T) {
 			w := h.writer(one, nil)
 			h.happen(begin(200, hubCommit), phase(release.Completed))
 			h.settle(w, time.Minute)
-			listed, err := one.Writebacks(t.Context(), laneNumber(200), false, 1)
+			listed, _, err := one.Writebacks(t.Context(), store.WritebackFilter{Release: laneNumber(200), Limit: 1})
 			h.ok(err)
 			text := h.log.String() + fmt.Sprintf("%+v %+v", listed, w)
 			if len(listed) != 1 || listed[0].Reason == "" {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/skyisland/skyisland/internal/api"
 	"github.com/skyisland/skyisland/internal/github"
 	"github.com/skyisland/skyisland/internal/github/githubtest"
 	"github.com/skyisland/skyisland/internal/release"
@@ -422,7 +423,7 @@ func TestAnOutageForAWholeReleaseIsCaughtUpWithInFewCalls(t *testing.T) {
 		if n := len(h.github.Requests()); n > 10 {
 			t.Errorf("%d calls to catch up: %+v", n, h.github.Requests())
 		}
-		listed, err := h.store.Writebacks(t.Context(), laneNumber(1), false, 1)
+		listed, _, err := h.store.Writebacks(t.Context(), store.WritebackFilter{Release: laneNumber(1), Limit: 1})
 		h.ok(err)
 		if listed[0].State != store.WritebackSettled || listed[0].Reason != "" {
 			t.Errorf("kept %+v", listed[0])
@@ -440,7 +441,7 @@ func TestAnOutageOfDaysIsGivenUpAndTriedAgainWhenAsked(t *testing.T) {
 			h.step(w)
 		}
 		view := writebacks{h.store, w.Kick}
-		trouble, err := view.Writebacks(t.Context(), release.ID{}, true, 10)
+		trouble, _, err := view.Writebacks(t.Context(), api.WritebackFilter{Trouble: true, Limit: 10})
 		h.ok(err)
 		if len(trouble) != 1 || trouble[0].State != store.WritebackDead || !strings.Contains(trouble[0].Reason, "502") {
 			t.Fatalf("trouble is %+v", trouble)

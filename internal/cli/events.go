@@ -54,7 +54,7 @@ func (p *program) eventsList() *cobra.Command {
 	flags.BoolVar(&filter.Pending, "pending", false, "only those that wait for their outcome")
 	flags.StringVar(&since, "since", "", "only those received since then: a time such as 2026-11-20T00:00:00Z, or so long ago, such as 2h or 7d")
 	flags.IntVar(&filter.Limit, "limit", 20, "at most so many, up to 500")
-	flags.StringVar(&filter.Before, "before", "", "go on after a page: the \"next\" of that page")
+	flags.StringVar(&filter.Before, "before", "", beforeHelp)
 	return cmd
 }
 
@@ -86,9 +86,7 @@ func (p *program) listEvents(w io.Writer, page api.EventPage) {
 		})
 	}
 	table(w, p.width(), rows...)
-	if page.Next != "" {
-		fmt.Fprintf(w, "There are more: --before %s\n", page.Next)
-	}
+	more(w, page.Next)
 }
 
 // outcomeOf is what became of an event, in a word.

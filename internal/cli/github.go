@@ -18,6 +18,7 @@ func (p *program) github() *cobra.Command {
 func (p *program) githubStatus() *cobra.Command {
 	var trouble bool
 	var limit int
+	var before string
 	cmd := &cobra.Command{
 		Use: "status [RELEASE]", Short: "List what GitHub was told last, and what it refused", Args: between(0, 1),
 		Long: "Lists what GitHub was told last, and what it refused.\n\n" + releaseHelp,
@@ -34,13 +35,17 @@ func (p *program) githubStatus() *cobra.Command {
 				}
 				of = id.String()
 			}
-			list, err := c.Writebacks(cmd.Context(), of, trouble, limit)
+			list, err := c.Writebacks(cmd.Context(), of, trouble, limit, before)
 			if err != nil {
 				return err
 			}
 			return p.print(list, func(w io.Writer) {
 				if len(list.Writebacks) == 0 && trouble {
 					fmt.Fprintln(w, "Nothing failed, and nothing was given up.")
+					return
+				}
+				if len(list.Writebacks) == 0 && of != "" {
+					fmt.Fprintf(w, "GitHub was told nothing of release %s. Its repository is elsewhere, or nobody is configured to tell.\n", of)
 					return
 				}
 				if len(list.Writebacks) == 0 {
@@ -57,11 +62,13 @@ func (p *program) githubStatus() *cobra.Command {
 					}
 				}
 				table(w, p.width(), rows...)
+				more(w, list.Next)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&trouble, "trouble", false, "only where something failed or was given up")
 	cmd.Flags().IntVar(&limit, "limit", 20, "at most so many, up to 200")
+	cmd.Flags().StringVar(&before, "before", "", beforeHelp)
 	return cmd
 }
 

@@ -37,7 +37,7 @@ func (p *program) releaseList() *cobra.Command {
 	flags.StringVar(&filter.Environment, "environment", "", "only in this environment")
 	flags.StringVar((*string)(&filter.Phase), "phase", "", "only in this phase, such as ramping, completed or rolled-back")
 	flags.IntVar(&filter.Limit, "limit", 20, "at most so many, up to 500")
-	flags.StringVar(&filter.Before, "before", "", "go on after a page: the \"next\" of that page")
+	flags.StringVar(&filter.Before, "before", "", beforeHelp)
 	return cmd
 }
 
@@ -54,9 +54,7 @@ func (p *program) listReleases(w io.Writer, page api.ReleasePage) {
 		})
 	}
 	table(w, p.width(), rows...)
-	if page.Next != "" {
-		fmt.Fprintf(w, "There are more: --before %s\n", page.Next)
-	}
+	more(w, page.Next)
 }
 
 // message is why a release did not complete, and what it is about where it did.

@@ -59,7 +59,7 @@ func when(at *time.Time) string {
 }
 
 func (p *program) subscriptionsDeliveries() *cobra.Command {
-	var state string
+	var state, before string
 	var limit int
 	cmd := &cobra.Command{
 		Use: "deliveries SUBSCRIPTION", Short: "List the newest events to a subscriber, and what became of them", Args: between(1, 1),
@@ -68,7 +68,7 @@ func (p *program) subscriptionsDeliveries() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := c.EventDeliveries(cmd.Context(), args[0], state, limit)
+			list, err := c.EventDeliveries(cmd.Context(), args[0], state, limit, before)
 			if err != nil {
 				return err
 			}
@@ -86,9 +86,11 @@ func (p *program) subscriptionsDeliveries() *cobra.Command {
 					rows = append(rows, []string{d.ID, when(&d.Created), d.Event, d.State, strconv.Itoa(d.Attempts), when(d.Due), last})
 				}
 				table(w, p.width(), rows...)
+				more(w, list.Next)
 			})
 		},
 	}
+	cmd.Flags().StringVar(&before, "before", "", beforeHelp)
 	cmd.Flags().StringVar(&state, "state", "", "only those that are waiting, sent or dead")
 	cmd.Flags().IntVar(&limit, "limit", 50, "at most so many, up to 500")
 	return cmd

@@ -36,6 +36,15 @@ func table(w io.Writer, width int, rows ...[]string) {
 	}
 }
 
+// beforeHelp is of the flag that goes on after a page, and more says that there is one to go on with.
+const beforeHelp = "go on after a page: the \"next\" of that page"
+
+func more(w io.Writer, next string) {
+	if next != "" {
+		fmt.Fprintf(w, "There are more: --before %s\n", next)
+	}
+}
+
 // width is how wide a table may be: the terminal's width, and 0 for no bound elsewhere.
 func (p *program) width() int {
 	width, _, terminal := p.o.Screen()

@@ -48,7 +48,7 @@ func TestWhatIsOwedAgainWhileItIsForgottenKeepsItsObjects(t *testing.T) {
 	awaitBlocked(ctx, t, s, pid)
 	must(tx.Commit())
 	wait.Wait()
-	left, err := s.Writebacks(ctx, of, false, 10)
+	left, _, err := s.Writebacks(ctx, WritebackFilter{Release: of, Limit: 10})
 	must(err)
 	if len(left) != 1 || len(left[0].Objects) != 1 {
 		t.Errorf("left %+v, want what is owed, with its object", left)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -49,30 +50,53 @@ func (s *Store) Subscriptions(ctx context.Context) ([]events.Subscription, error
 	return out, nil
 }
 
-// EventDeliveries are the newest of a subscription, at most so many; only those of a state unless it is empty. A name that
-// was never subscribed is [release.ErrNotFound].
-func (s *Store) EventDeliveries(ctx context.Context, name string, state events.State, most int) ([]events.Delivery, error) {
+// EventDeliveryFilter chooses deliveries to a subscriber, for people who look.
+type EventDeliveryFilter struct {
+	// State is only those in it; empty is all.
+	State events.State
+	// After is the cursor that came with the page before this one; Limit is how many to give.
+	After string
+	Limit int
+}
+
+// EventDeliveries are those of a subscription that match, the newest first, with the cursor of the next page; it is "" when
+// there is none. A name that was never subscribed is [release.ErrNotFound], and a cursor that was not given [ErrCursor].
+func (s *Store) EventDeliveries(ctx context.Context, name string, filter EventDeliveryFilter) ([]events.Delivery, string, error) {
 	var there int
 	err := s.one(ctx, &there, `SELECT 1 FROM subscriptions WHERE name = ?`, clean(name))
 	if err != nil {
-		return nil, fmt.Errorf("read the deliveries to %s: %w", name, found(err))
+		return nil, "", fmt.Errorf("read the deliveries to %s: %w", name, found(err))
 	}
 	query, args := `
 		SELECT `+eventDeliveryColumns+`
 		FROM event_deliveries d
 		WHERE d.subscription = ?`, []any{clean(name)}
-	if state != "" {
-		query, args = query+` AND d.state = ?`, append(args, string(state))
+	if filter.State != "" {
+		query, args = query+` AND d.state = ?`, append(args, string(filter.State))
+	}
+	if filter.After != "" {
+		seq, id, err := parsePlace(filter.After)
+		if err != nil {
+			return nil, "", fmt.Errorf("read the deliveries to %s: %w", name, err)
+		}
+		query, args = query+` AND (d.seq < ? OR (d.seq = ? AND d.id > ?))`, append(args, seq, seq, id)
 	}
 	var rows []eventDeliveryRow
-	if err := s.list(ctx, &rows, query+` ORDER BY d.seq DESC LIMIT ?`, append(args, most)...); err != nil {
-		return nil, fmt.Errorf("read the deliveries to %s: %w", name, err)
+	// One more than asked for tells whether there is a next page.
+	if err := s.list(ctx, &rows, query+` ORDER BY d.seq DESC, d.id LIMIT ?`, append(args, filter.Limit+1)...); err != nil {
+		return nil, "", fmt.Errorf("read the deliveries to %s: %w", name, err)
+	}
+	next := ""
+	if len(rows) > filter.Limit {
+		rows = rows[:filter.Limit]
+		last := rows[len(rows)-1]
+		next = strconv.FormatInt(last.Seq, 10) + "." + last.ID
 	}
 	out := make([]events.Delivery, len(rows))
 	for i, row := range rows {
 		out[i] = row.delivery()
 	}
-	return out, nil
+	return out, next, nil
 }
 
 // RetryEvent lets a dead event be sent again from a time on, and given up once it expires. One that is not dead, or not of

@@ -171,16 +171,24 @@ func TestASubscriberIsLeftAloneOrWantsNoMore(t *testing.T) {
 			t.Errorf("next is %s, %v, want nothing", next, err)
 		}
 		check(t, s.EventSent(t.Context(), first, at(102))) // it was under way, and arrived
-		dead, err := s.EventDeliveries(t.Context(), "ci", events.Dead, 10)
+		dead, _, err := s.EventDeliveries(t.Context(), "ci", store.EventDeliveryFilter{State: events.Dead, Limit: 10})
 		check(t, err)
 		wantEvents(t, "dead, the newest first", dead, "#3", "#2")
+		page, next, err := s.EventDeliveries(t.Context(), "ci", store.EventDeliveryFilter{Limit: 2})
+		check(t, err)
+		wantEvents(t, "a page", page, "#3", "#2")
+		page, next, err = s.EventDeliveries(t.Context(), "ci", store.EventDeliveryFilter{Limit: 2, After: next})
+		check(t, err)
+		if wantEvents(t, "the last page", page, "#1"); next != "" {
+			t.Errorf("after the last page comes %q", next)
+		}
 		wantError(t, s.RetryEvent(t.Context(), "ci", dead[0].ID, at(94), at(2000)), release.ErrConflict)
 		all, err := s.Subscriptions(t.Context())
 		check(t, err)
 		if len(all) != 1 || all[0].Dead != 2 || all[0].Waiting != 0 || !all[0].Succeeded.Equal(kept(at(102))) || !all[0].Failed.Equal(kept(at(101))) {
 			t.Errorf("subscriptions %+v", all)
 		}
-		if _, err := s.EventDeliveries(t.Context(), "nobody", "", 10); err == nil {
+		if _, _, err := s.EventDeliveries(t.Context(), "nobody", store.EventDeliveryFilter{Limit: 10}); err == nil {
 			t.Error("a subscription that never was has deliveries")
 		}
 	})
@@ -193,17 +201,17 @@ func TestOldDeliveriesOfEventsAreForgotten(t *testing.T) {
 		announce(t, s, "gone", "r/1", "r/2")
 		check(t, s.EventSent(t.Context(), events.Delivery{ID: "gone1", Subscription: "gone"}, at(10)))
 		check(t, s.PruneEventDeliveries(t.Context(), at(5), at(999), at(1000)))
-		all, err := s.EventDeliveries(t.Context(), "gone", "", 10)
+		all, _, err := s.EventDeliveries(t.Context(), "gone", store.EventDeliveryFilter{Limit: 10})
 		check(t, err)
 		wantEvents(t, "before anything is old", all, "#2", "#1")
 		check(t, s.PruneEventDeliveries(t.Context(), at(11), at(1001), at(1002)))
-		all, err = s.EventDeliveries(t.Context(), "gone", "", 10)
+		all, _, err = s.EventDeliveries(t.Context(), "gone", store.EventDeliveryFilter{Limit: 10})
 		check(t, err)
 		if len(all) != 1 || all[0].State != events.Dead || !strings.Contains(all[0].Reason, "still configured") {
 			t.Errorf("deliveries %+v, want the one that nobody sent, dead", all)
 		}
 		check(t, s.PruneEventDeliveries(t.Context(), at(1003), at(1001), at(1004)))
-		if all, err := s.EventDeliveries(t.Context(), "gone", "", 10); err != nil || len(all) != 0 {
+		if all, _, err := s.EventDeliveries(t.Context(), "gone", store.EventDeliveryFilter{Limit: 10}); err != nil || len(all) != 0 {
 			t.Errorf("deliveries %+v, %v, want none", all, err)
 		}
 	})

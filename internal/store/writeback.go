@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -294,14 +295,34 @@ func (s *Store) LimitWriteback(ctx context.Context, account string, until time.T
 	return wrap("limit write-back of "+account, err)
 }
 
-// Writebacks are the ones that changed last, at most so many: of a release, or of all when it is zero; only those in
-// trouble when asked: that wait after a failure, were given up, or have an object that was.
-func (s *Store) Writebacks(ctx context.Context, of release.ID, trouble bool, most int) ([]Writeback, error) {
-	where, args := `1 = 1`, []any{}
-	if of.Number > 0 {
-		where, args = `w.release = ?`, []any{of.String()}
+// WritebackFilter chooses what GitHub is told, for people who look.
+type WritebackFilter struct {
+	// Release is whose; zero is all.
+	Release release.ID
+	// Trouble is only what waits after a failure, was given up, or has an object that was.
+	Trouble bool
+	// After is the cursor that came with the page before this one; Limit is how many to give.
+	After string
+	Limit int
+	// Tenants are whose may be seen; nil is everybody's.
+	Tenants []string
+}
+
+// Writebacks are those that match, the last changed first, with the cursor of the next page; it is "" when there is none. A
+// cursor that was not given is [ErrCursor].
+func (s *Store) Writebacks(ctx context.Context, filter WritebackFilter) ([]Writeback, string, error) {
+	where, args := ofTenants("w.release", filter.Tenants)
+	if filter.Release.Number > 0 {
+		where, args = where+` AND w.release = ?`, append(args, filter.Release.String())
 	}
-	if trouble {
+	if filter.After != "" {
+		at, of, err := parsePlace(filter.After)
+		if err != nil {
+			return nil, "", fmt.Errorf("read write-backs: %w", err)
+		}
+		where, args = where+` AND (w.updated_at < ? OR (w.updated_at = ? AND w.release > ?))`, append(args, at, at, of)
+	}
+	if filter.Trouble {
 		where += ` AND (w.state = 'dead' OR w.attempts > 0
 			OR EXISTS (SELECT 1 FROM writeback_objects d WHERE d.release = w.release AND d.state = 'dead'))`
 	}
@@ -313,8 +334,15 @@ func (s *Store) Writebacks(ctx context.Context, of release.ID, trouble bool, mos
 		ORDER BY w.updated_at DESC, w.release
 		LIMIT ?`
 	var rows []writebackRow
-	if err := s.list(ctx, &rows, query, append(args, most)...); err != nil {
-		return nil, fmt.Errorf("read write-backs: %w", err)
+	// One more than asked for tells whether there is a next page.
+	if err := s.list(ctx, &rows, query, append(args, filter.Limit+1)...); err != nil {
+		return nil, "", fmt.Errorf("read write-backs: %w", err)
+	}
+	next := ""
+	if len(rows) > filter.Limit {
+		rows = rows[:filter.Limit]
+		last := rows[len(rows)-1]
+		next = strconv.FormatInt(last.Updated, 10) + "." + last.Release
 	}
 	out := make([]Writeback, len(rows))
 	for i, row := range rows {
@@ -323,10 +351,10 @@ func (s *Store) Writebacks(ctx context.Context, of release.ID, trouble bool, mos
 			out[i].Objects, err = writebackObjects(ctx, s.read, row.Release)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the write-back of release %s: %w", row.Release, err)
+			return nil, "", fmt.Errorf("read the write-back of release %s: %w", row.Release, err)
 		}
 	}
-	return out, nil
+	return out, next, nil
 }
 
 // RetryWriteback lets what was given up of a release be tried again. A release of which nothing was is

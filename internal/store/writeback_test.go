@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +12,38 @@ import (
 )
 
 const sha = "0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c"
+
+func TestWritebacksComeInPages(t *testing.T) {
+	onEach(t, func(t *testing.T, open database) {
+		s := open(t)
+		for n := 1; n <= 5; n++ {
+			owe(t, s, at(n), owed(n, int64(n), "acme"))
+		}
+		other := owed(6, 6, "acme")
+		other.Release.Lane.Tenant = "another"
+		owe(t, s, at(5), other)
+		var got []string
+		filter := store.WritebackFilter{Limit: 2, Tenants: []string{"demo"}}
+		for range 9 {
+			page, next, err := s.Writebacks(t.Context(), filter)
+			check(t, err)
+			for _, one := range page {
+				got = append(got, one.Release.String())
+			}
+			if filter.After = next; next == "" {
+				break
+			}
+		}
+		if want := []string{id(5).String(), id(4).String(), id(3).String(), id(2).String(), id(1).String()}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		if all, next, err := s.Writebacks(t.Context(), store.WritebackFilter{Limit: 6}); err != nil || len(all) != 6 || next != "" {
+			t.Errorf("%d of all, next %q, %v", len(all), next, err)
+		}
+		_, _, err := s.Writebacks(t.Context(), store.WritebackFilter{Limit: 6, After: "here"})
+		wantError(t, err, store.ErrCursor)
+	})
+}
 
 func owed(number int, seq int64, account string) store.Writeback {
 	return store.Writeback{Release: id(number), Account: account, Repository: account + "/checkout", Commit: sha, Seq: seq}
@@ -79,7 +112,7 @@ func TestAClaimThatWasTakenOverStoresNothing(t *testing.T) {
 		if again := claim(t, s, at(200)); len(again) != 0 {
 			t.Errorf("what is settled is due: %+v", again)
 		}
-		listed, err := s.Writebacks(t.Context(), id(1), false, 10)
+		listed, _, err := s.Writebacks(t.Context(), store.WritebackFilter{Release: id(1), Limit: 10})
 		check(t, err)
 		if len(listed) != 1 || len(listed[0].Objects) != 1 || listed[0].Objects[0].Remote != "7" || listed[0].State != store.WritebackSettled {
 			t.Errorf("listed %+v", listed)
@@ -114,7 +147,7 @@ func TestWhatHappensDuringAWriteBackIsWrittenAfterIt(t *testing.T) {
 		if late := claim(t, s, at(40)); len(late) != 1 || late[0].Attempts != 1 || !late[0].Failing.Equal(kept(at(4))) {
 			t.Errorf("claimed %+v", late)
 		}
-		if trouble, err := s.Writebacks(t.Context(), release.ID{}, true, 10); err != nil || len(trouble) != 1 || trouble[0].Reason != "502" {
+		if trouble, _, err := s.Writebacks(t.Context(), store.WritebackFilter{Trouble: true, Limit: 10}); err != nil || len(trouble) != 1 || trouble[0].Reason != "502" {
 			t.Errorf("trouble is %+v, %v", trouble, err)
 		}
 	})
@@ -141,7 +174,7 @@ func TestReleasesOfOneCommitKnowOfEachOther(t *testing.T) {
 		other := owed(9, 3, "acme")
 		other.Release.Lane.Environment = "staging"
 		owe(t, s, at(1), owed(1, 1, "acme"), owed(2, 2, "acme"), other)
-		listed, err := s.Writebacks(t.Context(), release.ID{}, false, 10)
+		listed, _, err := s.Writebacks(t.Context(), store.WritebackFilter{Limit: 10})
 		check(t, err)
 		got := map[string]string{}
 		for _, w := range listed {
@@ -171,7 +204,7 @@ func TestADeadWriteBackIsTriedAgainWhenAsked(t *testing.T) {
 		check(t, s.SettleWriteback(t.Context(), again[0], at(4), at(4)))
 		wantError(t, s.RetryWriteback(t.Context(), id(1), at(5)), release.ErrNotFound)
 		check(t, s.PruneWriteback(t.Context(), at(50)))
-		if left, err := s.Writebacks(t.Context(), id(1), false, 10); err != nil || len(left) != 0 {
+		if left, _, err := s.Writebacks(t.Context(), store.WritebackFilter{Release: id(1), Limit: 10}); err != nil || len(left) != 0 {
 			t.Errorf("left %+v, %v", left, err)
 		}
 	})

@@ -37,7 +37,7 @@ func next(t *testing.T, s *store.Store, p program, c *clock, name string) string
 
 func deliveries(t *testing.T, s *store.Store, name string, state events.State) []events.Delivery {
 	t.Helper()
-	out, err := s.EventDeliveries(t.Context(), name, state, 500)
+	out, _, err := s.EventDeliveries(t.Context(), name, store.EventDeliveryFilter{State: state, Limit: 500})
 	if err != nil {
 		t.Fatal(err)
 	}

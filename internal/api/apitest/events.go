@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -87,20 +88,21 @@ func (i *Installation) Subscriptions(context.Context) ([]api.Subscription, error
 }
 
 // EventDeliveries implements [api.Subscriptions].
-func (i *Installation) EventDeliveries(_ context.Context, name, state string, most int) ([]api.EventDelivery, error) {
+func (i *Installation) EventDeliveries(_ context.Context, name string, filter api.EventDeliveryFilter) ([]api.EventDelivery, string, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	all, there := i.eventDeliveries[name]
 	if !there {
-		return nil, release.ErrNotFound
+		return nil, "", release.ErrNotFound
 	}
 	var out []api.EventDelivery
 	for _, d := range all {
-		if matches(state, d.State) && len(out) < most {
+		if matches(filter.State, d.State) {
 			out = append(out, d)
 		}
 	}
-	return out, i.broken
+	out, next, err := part(out, filter.After, filter.Limit)
+	return out, next, errors.Join(err, i.broken)
 }
 
 // RetryEvent implements [api.Subscriptions].

@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
@@ -26,16 +27,18 @@ func inTrouble(one api.Writeback) bool {
 }
 
 // Writebacks are what GitHub was told.
-func (i *Installation) Writebacks(_ context.Context, of release.ID, trouble bool, most int) ([]api.Writeback, error) {
+func (i *Installation) Writebacks(_ context.Context, filter api.WritebackFilter) ([]api.Writeback, string, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	out := []api.Writeback{}
 	for _, one := range i.writebacks {
-		if (of.Number == 0 || one.Release == of.String()) && (!trouble || inTrouble(one)) && len(out) < most {
+		if (filter.Release.Number == 0 || one.Release == filter.Release.String()) && (!filter.Trouble || inTrouble(one)) &&
+			of(filter.Tenants, one.Release) {
 			out = append(out, one)
 		}
 	}
-	return out, i.broken
+	out, next, err := part(out, filter.After, filter.Limit)
+	return out, next, errors.Join(err, i.broken)
 }
 
 // RetryWriteback lets what was given up be sent, from a time on.

@@ -118,8 +118,10 @@ func (c *Client) RetryDelivery(ctx context.Context, id string) error {
 }
 
 // Writebacks are what GitHub was told last: of a release, or of all when it is empty; only those in trouble when it is set.
-func (c *Client) Writebacks(ctx context.Context, release string, trouble bool, limit int) (api.WritebackList, error) {
-	values := set(url.Values{"limit": {strconv.Itoa(limit)}, "trouble": {strconv.FormatBool(trouble)}}, "release", release)
+// The cursor is the Next of the page before; empty for the first.
+func (c *Client) Writebacks(ctx context.Context, release string, trouble bool, limit int, cursor string) (api.WritebackList, error) {
+	values := url.Values{"limit": {strconv.Itoa(limit)}, "trouble": {strconv.FormatBool(trouble)}}
+	values = set(set(values, "release", release), "cursor", cursor)
 	return ask[api.WritebackList](ctx, c, http.MethodGet, v1+"/writeback", values, nil)
 }
 
@@ -133,9 +135,10 @@ func (c *Client) Subscriptions(ctx context.Context) (api.SubscriptionList, error
 	return ask[api.SubscriptionList](ctx, c, http.MethodGet, v1+"/subscriptions", nil, nil)
 }
 
-// EventDeliveries are the newest deliveries to a subscriber; only those of a state unless it is empty.
-func (c *Client) EventDeliveries(ctx context.Context, subscription, state string, limit int) (api.EventDeliveryList, error) {
-	values := set(url.Values{"limit": {strconv.Itoa(limit)}}, "state", state)
+// EventDeliveries are the newest deliveries to a subscriber; only those of a state unless it is empty. The cursor is the Next
+// of the page before; empty for the first.
+func (c *Client) EventDeliveries(ctx context.Context, subscription, state string, limit int, cursor string) (api.EventDeliveryList, error) {
+	values := set(set(url.Values{"limit": {strconv.Itoa(limit)}}, "state", state), "cursor", cursor)
 	return ask[api.EventDeliveryList](ctx, c, http.MethodGet, v1+"/subscriptions/"+url.PathEscape(subscription)+"/deliveries", values, nil)
 }
 

@@ -143,8 +143,8 @@ func TestEveryOperationHasACall(t *testing.T) {
 	note(c.Event(ctx, event))
 	note(c.ReplayEvent(ctx, event, api.ReplayBody{}))
 	note(c.Subscriptions(ctx))
-	note(c.EventDeliveries(ctx, "x", "", 10))
-	note(c.Writebacks(ctx, "", false, 10))
+	note(c.EventDeliveries(ctx, "x", "", 10, ""))
+	note(c.Writebacks(ctx, "", false, 10, ""))
 	errs = append(errs, c.EventBody(ctx, event, io.Discard), c.RetryEvent(ctx, "x", "x"), c.RetryWriteback(ctx, three.String()))
 	for _, err := range c.Stream(ctx, client.StreamQuery{After: new(int64)}) {
 		errs = append(errs, err)
@@ -166,7 +166,7 @@ func TestEveryOperationHasACall(t *testing.T) {
 func TestANameIsAskedForAsItIs(t *testing.T) {
 	server := apitest.New().Start(t, api.Info{})
 	for _, name := range []string{"a b", "a/b", "50%", "a?b", "ä"} {
-		_, err := connect(t, server, apitest.Operator).EventDeliveries(t.Context(), name, "", 1)
+		_, err := connect(t, server, apitest.Operator).EventDeliveries(t.Context(), name, "", 1, "")
 		if want := fmt.Sprintf("there is no subscription %q", name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
