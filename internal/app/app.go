@@ -233,6 +233,7 @@ func (a *App) Handler() http.Handler {
 	if a.chats.slack != nil {
 		mux.Handle("POST "+slackPath, a.chats.slack.Handler())
 	}
+	mux.HandleFunc(webhooksPath, a.noWebhook)
 	mux.Handle("/approve/", a.page.Handler())
 	mux.Handle("/", a.api.Handler())
 	return mux

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,23 @@ const (
 	standardPath = "/webhooks/standard"
 	registryPath = "/webhooks/registry"
 )
+
+// webhooksPath is what the paths of all webhooks begin with.
+const webhooksPath = "/webhooks/"
+
+// noWebhook answers what no webhook takes: a source without a secret, a path that is mistyped, or another method. Its
+// callers have no token of the API, so being asked for one would send them the wrong way.
+func (a *App) noWebhook(w http.ResponseWriter, r *http.Request) {
+	status, message := http.StatusNotFound, "there is no such webhook here: a source has one when the configuration has its secret or token"
+	if a.sources[r.URL.Path] != nil || r.URL.Path == slackPath && a.chats.slack != nil {
+		w.Header().Set("Allow", http.MethodPost)
+		status, message = http.StatusMethodNotAllowed, "a webhook takes POST"
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// Who is gone needs no answer.
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
+}
 
 // takeSources makes the webhooks of the sources that have a secret, and the schedules.
 func (a *App) takeSources(c config.Config, box intake.Inbox) error {

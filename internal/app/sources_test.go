@@ -77,6 +77,30 @@ func TestEachSourceHasItsPath(t *testing.T) {
 	}
 }
 
+// Who delivers has no token of the API, and is not asked for one.
+func TestWhatNoWebhookTakesIsSaid(t *testing.T) {
+	a, err := taking(t, config.Config{GitHub: config.GitHub{Secret: "s3cr3t"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, method, path string
+		want               int
+		says               string
+	}{
+		{"another method", http.MethodGet, githubPath, http.StatusMethodNotAllowed, "takes POST"},
+		{"a source without a secret", http.MethodPost, giteaPath, http.StatusNotFound, "there is no such webhook here"},
+		{"a chat that is not there", http.MethodGet, slackPath, http.StatusNotFound, "there is no such webhook here"},
+		{"a path that is mistyped", http.MethodPost, githubPath + "s", http.StatusNotFound, "there is no such webhook here"},
+	} {
+		w := httptest.NewRecorder()
+		a.noWebhook(w, httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, nil))
+		if w.Code != tt.want || !strings.Contains(w.Body.String(), tt.says) {
+			t.Errorf("%s is answered %d %s, want %d", tt.name, w.Code, w.Body, tt.want)
+		}
+	}
+}
+
 func TestWithoutSecretsThereIsNoSource(t *testing.T) {
 	a, err := taking(t, config.Config{})
 	if err != nil || len(a.sources) != 0 {

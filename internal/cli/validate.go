@@ -120,6 +120,19 @@ func judge(name string, data []byte) validated {
 	return validated{File: name, Problems: problems}
 }
 
+// whence says what of an application's repository an environment releases.
+func whence(e *manifest.Environment) string {
+	switch {
+	case e.After != "":
+		return "after " + e.After
+	case len(e.Tags) > 0:
+		return "from tags " + strings.Join(e.Tags, " and ") + " of branch " + e.Branch
+	case e.Preview != "":
+		return "from pull requests labelled " + e.Preview
+	}
+	return "from branch " + e.Branch
+}
+
 // summary says what would be released, and where.
 func summary(m *manifest.Manifest) string {
 	var components, environments []string
@@ -127,7 +140,7 @@ func summary(m *manifest.Manifest) string {
 		components = append(components, c.Name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Environment)) {
-		environments = append(environments, name+" from branch "+m.Environment[name].Branch)
+		environments = append(environments, name+" "+whence(m.Environment[name]))
 	}
 	return fmt.Sprintf("%s/%s of %s goes to %s", m.Tenant, m.Application, strings.Join(components, ", "), strings.Join(environments, ", "))
 }

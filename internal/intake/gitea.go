@@ -86,7 +86,7 @@ func readGitea(event Event) (meaning, error) {
 	}
 	var p giteaPush
 	if err := json.Unmarshal(event.Body, &p); err != nil {
-		return meaning{}, fmt.Errorf("the push event cannot be read: %w", err)
+		return meaning{}, unreadable("push", err)
 	}
 	c := change{Repository: p.Repository.FullName, CloneURL: p.Repository.CloneURL, Ref: p.Ref, Before: p.Before, After: p.After, Who: p.Sender.name()}
 	if c.Who == "" {

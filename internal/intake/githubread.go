@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -113,7 +114,28 @@ func (f *faults) err() error { return errors.Join(f.errs...) }
 
 // unreadable is an error for an event that has not the shape it should have.
 func unreadable(kind string, err error) error {
-	return fmt.Errorf("the %s event cannot be read: %w", kind, err)
+	return fmt.Errorf("the %s event cannot be read: %w", kind, misshapen(err))
+}
+
+// misshapen says of a value that is of another kind than it has to be where it is, in the sender's words for it: the
+// decoder's own sentence names our types. Other errors stay as they are.
+func misshapen(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	want := map[reflect.Kind]string{
+		reflect.String: "text", reflect.Bool: "true or false", reflect.Struct: "an object", reflect.Map: "an object",
+		reflect.Slice: "a list", reflect.Int: "a number", reflect.Int64: "a number",
+	}[wrong.Type.Kind()]
+	at := "it"
+	if wrong.Field != "" {
+		at = wrong.Field
+	}
+	if want == "" {
+		return fmt.Errorf("%s cannot be of the kind %s", at, wrong.Value)
+	}
+	return fmt.Errorf("%s is of the kind %s: want %s", at, wrong.Value, want)
 }
 
 // readReleased reads a release event. GitHub tells of a release several times; that it is published is told once.

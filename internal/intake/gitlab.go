@@ -153,7 +153,7 @@ func readGitLab(event Event) (meaning, error) {
 	}
 	var p gitlabPush
 	if err := json.Unmarshal(event.Body, &p); err != nil {
-		return meaning{}, fmt.Errorf("the %s event cannot be read: %w", event.Kind, err)
+		return meaning{}, unreadable(event.Kind, err)
 	}
 	c := change{
 		Repository: p.Project.PathWithNamespace, CloneURL: p.Project.GitHTTPURL, Ref: p.Ref, Before: p.Before, After: p.After,

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
@@ -51,7 +50,7 @@ const (
 func readPush(payload []byte) (change, error) {
 	var p push
 	if err := json.Unmarshal(payload, &p); err != nil {
-		return change{}, fmt.Errorf("the push event cannot be read: %w", err)
+		return change{}, unreadable("push", err)
 	}
 	c := change{
 		Repository: p.Repository.FullName, CloneURL: p.Repository.CloneURL, Ref: p.Ref, Before: p.Before, After: p.After, Forced: p.Forced,

@@ -215,6 +215,7 @@ func TestACloudEventIsTheSameInEitherMode(t *testing.T) {
 		"no event at all":       {map[string]string{"Ce-Specversion": ""}, data, 415},
 		"an event without ID":   {map[string]string{"Ce-Id": ""}, data, 400},
 		"another version":       {map[string]string{"Ce-Specversion": "0.1"}, data, 400},
+		"an older version":      {map[string]string{"Ce-Specversion": "0.3"}, data, 400},
 		"data that is no JSON":  {map[string]string{"Content-Type": "text/plain"}, "hello", 400},
 		"data of a wrong type":  {nil, `{"repository":7}`, 400},
 		"a type that is a line": {map[string]string{"Ce-Type": "a b"}, data, 400},

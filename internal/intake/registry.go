@@ -84,7 +84,10 @@ func cloudEventOf(header http.Header, body []byte) (*cloudevents.Event, error) {
 		err = event.Validate()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("this is no CloudEvent 1.0: %w", err)
+		return nil, fmt.Errorf("this is no CloudEvent 1.0: %s", strings.TrimSpace(err.Error()))
+	}
+	if version := event.SpecVersion(); version != cloudevents.VersionV1 {
+		return nil, fmt.Errorf("this is no CloudEvent 1.0: its specversion is %.20q", version)
 	}
 	return event, nil
 }
@@ -110,7 +113,7 @@ func readRegistry(event Event) (meaning, error) {
 		return meaning{nothing: fmt.Sprintf("an event of the type %s starts nothing: want %s or %s", event.Kind, typeHarborPushed, typeImagePushed)}, nil
 	}
 	if err != nil {
-		return meaning{}, fmt.Errorf("the %s event cannot be read: %w", event.Kind, err)
+		return meaning{}, unreadable(event.Kind, err)
 	}
 	return meaning{image: &i}, i.check(event.Kind)
 }
@@ -125,7 +128,7 @@ func readImage(data []byte) (image, error) {
 		Annotations map[string]string `json:"annotations"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
-		return image{}, fmt.Errorf("data is not repository, tag, digest and commit: %w", err)
+		return image{}, fmt.Errorf("data is not repository, tag, digest and commit: %w", misshapen(err))
 	}
 	return image{Repository: d.Repository, Tag: d.Tag, Digest: d.Digest, Commit: firstCommit(d.Commit, d.Annotations[revisionAnnotation], d.Tag)}, nil
 }
@@ -144,7 +147,7 @@ func readHarbor(data []byte) (image, error) {
 		} `json:"resources"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
-		return image{}, fmt.Errorf("data is not repository and resources: %w", err)
+		return image{}, fmt.Errorf("data is not repository and resources: %w", misshapen(err))
 	}
 	if len(d.Resources) == 0 {
 		return image{}, errors.New("data.resources is empty: want the image that was pushed")

@@ -111,7 +111,7 @@ func (r *Router) routeChange(ctx context.Context, event Event, c change) (Outcom
 // routeBranch releases a commit that a branch has come to.
 func (r *Router) routeBranch(ctx context.Context, event Event, c change, branch string, application release.Application, routes Routes) (Outcome, error) {
 	if skipped(c.Message) {
-		return Outcome{Kind: Ignored, Message: fmt.Sprintf("the message of %s says %s", short(c.After), skipWord)}, nil
+		return Outcome{Kind: Ignored, Message: fmt.Sprintf("not released: the message of %s says %s", short(c.After), skipWord)}, nil
 	}
 	requester, err := r.requester(event, c)
 	if err != nil {

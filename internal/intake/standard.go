@@ -83,7 +83,7 @@ func readStandard(event Event) (meaning, error) {
 		Data *standardData `json:"data"`
 	}
 	if err := json.Unmarshal(event.Body, &body); err != nil {
-		return meaning{}, fmt.Errorf("the %s event cannot be read: %w", event.Kind, err)
+		return meaning{}, unreadable(event.Kind, err)
 	}
 	if body.Data == nil {
 		return meaning{}, fmt.Errorf("the %s event has no data", event.Kind)

@@ -18,12 +18,18 @@ func (r *Router) routeTag(ctx context.Context, event Event, c change, tag string
 	if err != nil {
 		return Outcome{}, fmt.Errorf("ask for the refs of %s: %w", c.Repository, err)
 	}
-	if refs[c.Ref] == "" && !c.gone() && r.mayLag(event) {
+	gone := c.gone()
+	if refs[c.Ref] == "" && !gone && r.mayLag(event) {
 		return Outcome{}, fmt.Errorf("%s does not show tag %s yet", c.Repository, tag)
 	}
 	c.After = refs[c.Ref]
 	if c.After == "" {
-		return Outcome{Kind: Ignored, Message: "tag " + tag + " was deleted"}, r.saw(ctx, application, event, c.Ref, strings.Repeat("0", 40), false)
+		message := "tag " + tag + " was deleted"
+		if !gone {
+			// Who asks for a release of a tag may have mistyped it.
+			message = "there is no tag " + tag + ": it was deleted, or never pushed"
+		}
+		return Outcome{Kind: Ignored, Message: message}, r.saw(ctx, application, event, c.Ref, strings.Repeat("0", 40), false)
 	}
 	seen, err := r.seenHead(ctx, application, c.Ref)
 	if err != nil {

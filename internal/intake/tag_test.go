@@ -35,7 +35,7 @@ func TestTagsAreReleasedWhereTheyBelong(t *testing.T) {
 		{name: "one of a pattern", tag: "v1", want: Started, lanes: []string{"production"}},
 		{name: "one of another's", tag: "nightly-1", want: Started, lanes: []string{"nightly"}},
 		{name: "one of none", tag: "x1", set: func(f *fixture) { f.repo.refs["refs/tags/x1"] = commitA }, want: Ignored, says: "tag x1 is not released anywhere; released are nightly-* to nightly, v* to production"},
-		{name: "one that was deleted", tag: "v3", want: Ignored, says: "tag v3 was deleted"},
+		{name: "one that was deleted", tag: "v3", want: Ignored, says: "there is no tag v3: it was deleted, or never pushed"},
 		{name: "one that is not on the branch", tag: "v9", want: Refused, says: "tag v9 is not on branch main, so it is not released to production"},
 		{
 			name: "one of an application that has no manifest yet", tag: "v1", want: Started, lanes: []string{"production"},

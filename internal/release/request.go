@@ -9,7 +9,8 @@ import (
 type Actor struct {
 	// Name is who, as the source knows them: an account, an address, a token's name.
 	Name string `json:"name"`
-	// Source is where the name comes from: github, api, slack, dingtalk, page, alarm, system.
+	// Source is where the name comes from: a source of events (github, gitlab, gitea, standard, cron, api), git for who
+	// wrote a commit, slack, dingtalk, feishu, page, alarm, system. The built-in rules take nobody from elsewhere.
 	Source string `json:"source"`
 	// Person is who it is in the installation's directory of people, whatever the source calls them;
 	// empty for a name that nobody has mapped, and for programs.

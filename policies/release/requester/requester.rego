@@ -63,7 +63,11 @@ malformed contains {"code": "requester.malformed", "msg": msg} if {
 }
 
 # As in release.Actor: what the intake, the API and the chats write there after they checked who it was.
-_sources := {"alarm", "api", "dingtalk", "feishu", "github", "page", "slack", "system"}
+# cron is a schedule, and git the author of a commit that no event told of.
+_sources := {
+	"alarm", "api", "cron", "dingtalk", "feishu", "git", "gitea", "github", "gitlab",
+	"page", "slack", "standard", "system",
+}
 
 _asking contains input.request.requester
 

@@ -41,8 +41,17 @@ test_a_source_nobody_vouches_for_is_denied if {
 	denials := requester.deny with input as _asks("admit", {"name": "ada", "source": "rumour"})
 	denials == {{
 		"code": "requester.unknown_source",
-		"msg": "ada comes from rumour, which is none of alarm, api, dingtalk, feishu, github, page, slack, system",
+		"msg": concat("", [
+			"ada comes from rumour, which is none of alarm, api, cron, dingtalk, feishu, git, gitea, github, gitlab, ",
+			"page, slack, standard, system",
+		]),
 	}}
+}
+
+test_whoever_a_source_of_events_vouches_for_may_ask if {
+	every source in ["api", "cron", "git", "gitea", "github", "gitlab", "standard"] {
+		_codes(_asks("admit", {"name": "ada", "source": source})) == set()
+	}
 }
 
 test_an_override_needs_somebody if {
