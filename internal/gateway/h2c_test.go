@@ -77,7 +77,10 @@ func TestInstancesOfHTTP2ThatFail(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			g := newTestGateway(t, Options{})
 			mustApply(t, g, testRoute(1, weight(0), func(r *release.Route) {
-				r.Stable, r.Ingress.Timeout = h2cTarget("web-1", test.endpoint), release.Duration(100*time.Millisecond)
+				r.Stable, r.Ingress.Timeout = h2cTarget("web-1", test.endpoint), release.Duration(patience)
+				if test.want == http.StatusGatewayTimeout {
+					r.Ingress.Timeout = release.Duration(100 * time.Millisecond)
+				}
 			}))
 			if resp, _ := get(t, serve(t, g)+"/web"); resp.StatusCode != test.want {
 				t.Errorf("got %d, want %d", resp.StatusCode, test.want)

@@ -195,7 +195,11 @@ func TestInstancesThatFail(t *testing.T) {
 		{"answers 404", instance(t, http.NotFound), 404, Class4xx},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g := newTestGateway(t, Options{AnswerTimeout: 50 * time.Millisecond})
+			opts := Options{AnswerTimeout: patience}
+			if test.class == ClassTimeout {
+				opts.AnswerTimeout = 50 * time.Millisecond
+			}
+			g := newTestGateway(t, opts)
 			mustApply(t, g, testRoute(1, weight(release.FullWeight), func(r *release.Route) {
 				r.Canary, r.Stable = target("web-2", test.endpoint), target("web-1", instance(t, answerWith("stable")))
 			}))

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/skyisland/skyisland/internal/release"
 )
 
 // patience ends a test that would otherwise hang. Nothing that passes waits for it.
@@ -168,6 +170,14 @@ func newWire(t testing.TB, opts Options, handle func(*wireConn)) *wire {
 		}
 	})
 	return w
+}
+
+// answersWithin changes the route, which newWire gave version 1, so that an answer may take so long from now on.
+func (w *wire) answersWithin(t testing.TB, version int64, most time.Duration) {
+	t.Helper()
+	r := testRoute(version, weight(0), func(r *release.Route) { r.Ingress.Timeout = release.Duration(most) })
+	r.Stable, r.Canary = target("web-1", w.instance), nil
+	mustApply(t, w.g, r)
 }
 
 func (w *wire) accept(handle func(*wireConn)) {

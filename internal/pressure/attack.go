@@ -34,6 +34,7 @@ func (j Job) attack(ctx context.Context, endpoints []string, rate release.Rate, 
 	timeout := timeoutFor(j.Spec.P99.Std())
 	workers := min(max(int(math.Ceil(float64(rate)*timeout.Seconds()*1.1)), minWorkers), maxWorkers)
 	lane := newLane(ctx, timeout, workers)
+	lane.transport.DialContext = j.dial
 	defer lane.transport.CloseIdleConnections()
 
 	attacker := vegeta.NewAttacker(

@@ -1,8 +1,10 @@
 package pressure
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -24,6 +26,9 @@ type Job struct {
 	Limits    Limits
 	// OnProgress is told in a sentence what is being done; it may be nil.
 	OnProgress func(string)
+
+	// dial connects to an endpoint; nil does so over TCP. Tests have a network on which no time is lost.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Request is one kind of request.

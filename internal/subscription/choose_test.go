@@ -82,7 +82,7 @@ func TestAnAddressOfThisMachineIsNotAskedUnlessItMayBe(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(asked.Certificate())
 	trusted := subscription.Subscriber{Name: "ci", URL: asked.URL, Secrets: []string{secret}, AllowPrivate: true}
-	p = startTrusting(t, s, c, roots, false, trusted)
+	p = startWith(t, s, c, false, subscription.Options{Subscribers: []subscription.Subscriber{trusted}, Roots: roots})
 	if got := next(t, s, p, c, "ci"); got != "sent demo/hello/production/1#1" {
 		t.Errorf("with somebody to vouch for it, it %s", got)
 	}

@@ -2,7 +2,6 @@ package subscription_test
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -126,15 +125,17 @@ type program struct {
 // start runs a server until the test ends or it is stopped.
 func start(t *testing.T, s *store.Store, c *clock, kill bool, subscribers ...subscription.Subscriber) program {
 	t.Helper()
-	return startTrusting(t, s, c, nil, kill, subscribers...)
+	return startWith(t, s, c, kill, subscription.Options{Subscribers: subscribers})
 }
 
-// startTrusting is start with who may vouch for subscribers.
-func startTrusting(t *testing.T, s *store.Store, c *clock, roots *x509.CertPool, kill bool, subscribers ...subscription.Subscriber) program {
+// startWith is start with options that say who is told; an attempt may take as long as nobody waits for where they say
+// nothing else, so that no machine is too slow.
+func startWith(t *testing.T, s *store.Store, c *clock, kill bool, options subscription.Options) program {
 	t.Helper()
 	kept := told{s, make(chan string, 10000), kill}
 	feed := events.NewFeed(outbox{s}, events.Installation{URL: "http://sky.example"}, nil)
-	all, err := subscription.New(subscription.Options{Subscribers: subscribers, Store: kept, Feed: feed, Now: c.now, Patience: 500 * time.Millisecond, Roots: roots})
+	options.Store, options.Feed, options.Now = kept, feed, c.now
+	all, err := subscription.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func TestAnInstanceThatKnowsNo100GetsTheBodyAfterAWhile(t *testing.T) {
 	t.Parallel()
 	in := newInstance(t)
 	begun := time.Now()
-	got := ask(in.pool(), expecting(in3(), -1), Call{Answer: long})
+	got := ask(in.pool(), expecting(in3(), -1), Call{Answer: continueTimeout * 9 / 10})
 	on := in.next()
 	if _, body := on.request(); body != "one two three" {
 		t.Errorf("the instance got %q", body)
