@@ -43,11 +43,12 @@ func newHub(t *testing.T) *hub {
 	return h
 }
 
-// files is the configuration of an island that is the App.
+// files is the configuration of an island that is the App, and is told of pushes by GitLab too.
 func (h *hub) files() map[string]string {
 	return map[string]string{
-		"app.pem":     string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(h.key)})),
-		"config.yaml": fmt.Sprintf("github:\n  api: %s\n  app: {id: %d, key: \"file:app.pem\"}\n", h.URL, hubAppID),
+		"app.pem":      string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(h.key)})),
+		"config.yaml":  fmt.Sprintf("github:\n  api: %s\n  app: {id: %d, key: \"file:app.pem\"}\ngitlab: {secret: \"file:gitlab-token\"}\n", h.URL, hubAppID),
+		"gitlab-token": gitlabToken,
 	}
 }
 

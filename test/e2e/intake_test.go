@@ -134,15 +134,37 @@ func (d delivery) post(t *testing.T, i *island.Island, kind string, event map[st
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, i.Base+"/webhooks/github?wait=5s", bytes.NewReader(body))
+	header, value := d.signature(body, i.WebhookSecret())
+	return deliver(t, i, "github", body, map[string]string{header: value, "X-GitHub-Event": kind, "X-GitHub-Delivery": d.id})
+}
+
+// gitlabToken is what GitLab shows to the shared island.
+const gitlabToken = "of-gitlab-0123456789"
+
+// tell tells of a push as GitLab does.
+func (d delivery) tell(t *testing.T, i *island.Island) (int, intake.Answer) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{
+		"object_kind": "push", "ref": "refs/heads/main", "before": strings.Repeat("0", 40), "after": d.commit, "user_username": "mona",
+		"project": map[string]any{"path_with_namespace": d.fullName, "git_http_url": d.cloneURL},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	header, value := d.signature(body, i.WebhookSecret())
-	request.Header.Set(header, value)
+	return deliver(t, i, "gitlab", body, map[string]string{"X-Gitlab-Token": gitlabToken, "X-Gitlab-Event": "Push Hook", "X-Gitlab-Event-UUID": d.id})
+}
+
+// deliver sends an event of a source, and waits for what becomes of it.
+func deliver(t *testing.T, i *island.Island, source string, body []byte, header map[string]string) (int, intake.Answer) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, i.Base+"/webhooks/"+source+"?wait=5s", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("X-GitHub-Event", kind)
-	request.Header.Set("X-GitHub-Delivery", d.id)
+	for name, value := range header {
+		request.Header.Set(name, value)
+	}
 	response, err := (&http.Client{}).Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -221,6 +243,16 @@ func webhooks(t *testing.T, i *island.Island) {
 	t.Run("a commit that a push has released already", func(t *testing.T) {
 		if status, answer := known.send(t, i); status != http.StatusAccepted || answer.Outcome != intake.Duplicate {
 			t.Errorf("status %d, %+v", status, answer)
+		}
+	})
+	t.Run("a push to GitLab", func(t *testing.T) {
+		repo := host(t, i, tenant+"/gitlab", "gitlab")
+		d := repo.publish(island.Version("v1"), "b3ad5bb0-1ab7-4b5c-9a2c-6d0a1f3f6f1e")
+		if status, answer := d.tell(t, i); status != http.StatusAccepted || answer.Outcome != intake.Started {
+			t.Errorf("status %d, %+v", status, answer)
+		}
+		if by := repo.At(1).WaitEnd(release.Completed).Requester; by.Source != intake.SourceGitLab || by.Name != "mona" {
+			t.Errorf("%+v asked for it", by)
 		}
 	})
 	t.Run("the same delivery twice is one release", func(t *testing.T) {
