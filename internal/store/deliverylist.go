@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -42,21 +41,16 @@ func (s *Store) Deliveries(ctx context.Context, filter DeliveryFilter) ([]Delive
 		WHERE ` + where + `
 		ORDER BY d.seq DESC, d.id
 		LIMIT ?`
-	var rows []struct {
+	type listed struct {
 		deliveryRow
 
 		Seq int64 `db:"seq"`
 	}
-	// One more than asked for tells whether there is a next page.
+	var rows []listed
 	if err := s.list(ctx, &rows, query, append(args, filter.Limit+1)...); err != nil {
 		return nil, "", fmt.Errorf("read deliveries: %w", err)
 	}
-	next := ""
-	if len(rows) > filter.Limit {
-		rows = rows[:filter.Limit]
-		last := rows[len(rows)-1]
-		next = strconv.FormatInt(last.Seq, 10) + "." + last.ID
-	}
+	rows, next := pageOf(rows, filter.Limit, func(row listed) (int64, string) { return row.Seq, row.ID })
 	out := make([]Delivery, len(rows))
 	for i, row := range rows {
 		out[i] = row.delivery()

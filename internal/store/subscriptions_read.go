@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -82,16 +81,10 @@ func (s *Store) EventDeliveries(ctx context.Context, name string, filter EventDe
 		query, args = query+` AND (d.seq < ? OR (d.seq = ? AND d.id > ?))`, append(args, seq, seq, id)
 	}
 	var rows []eventDeliveryRow
-	// One more than asked for tells whether there is a next page.
 	if err := s.list(ctx, &rows, query+` ORDER BY d.seq DESC, d.id LIMIT ?`, append(args, filter.Limit+1)...); err != nil {
 		return nil, "", fmt.Errorf("read the deliveries to %s: %w", name, err)
 	}
-	next := ""
-	if len(rows) > filter.Limit {
-		rows = rows[:filter.Limit]
-		last := rows[len(rows)-1]
-		next = strconv.FormatInt(last.Seq, 10) + "." + last.ID
-	}
+	rows, next := pageOf(rows, filter.Limit, func(row eventDeliveryRow) (int64, string) { return row.Seq, row.ID })
 	out := make([]events.Delivery, len(rows))
 	for i, row := range rows {
 		out[i] = row.delivery()

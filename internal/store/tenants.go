@@ -33,6 +33,16 @@ func ofTenants(column string, tenants []string) (string, []any) {
 	return "(" + strings.Join(conditions, " OR ") + ")", args
 }
 
+// pageOf is at most so many of the rows, of which one more than that was read where there is another page, and the cursor of
+// that; "" when there is none. A row's place is a number, and a name among those that have the same one.
+func pageOf[T any](rows []T, most int, place func(T) (int64, string)) ([]T, string) {
+	if len(rows) <= most {
+		return rows, ""
+	}
+	number, name := place(rows[most-1])
+	return rows[:most], strconv.FormatInt(number, 10) + "." + name
+}
+
 // parsePlace reads a cursor that is a number and the name of what has it.
 func parsePlace(cursor string) (int64, string, error) {
 	number, id, found := strings.Cut(cursor, ".")

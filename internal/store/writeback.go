@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -334,16 +333,10 @@ func (s *Store) Writebacks(ctx context.Context, filter WritebackFilter) ([]Write
 		ORDER BY w.updated_at DESC, w.release
 		LIMIT ?`
 	var rows []writebackRow
-	// One more than asked for tells whether there is a next page.
 	if err := s.list(ctx, &rows, query, append(args, filter.Limit+1)...); err != nil {
 		return nil, "", fmt.Errorf("read write-backs: %w", err)
 	}
-	next := ""
-	if len(rows) > filter.Limit {
-		rows = rows[:filter.Limit]
-		last := rows[len(rows)-1]
-		next = strconv.FormatInt(last.Updated, 10) + "." + last.Release
-	}
+	rows, next := pageOf(rows, filter.Limit, func(row writebackRow) (int64, string) { return row.Updated, row.Release })
 	out := make([]Writeback, len(rows))
 	for i, row := range rows {
 		var err error
