@@ -46,6 +46,14 @@ func (b *backfilled) look(t *testing.T) {
 	b.once(t)
 }
 
+// releasesTags has tags v* released instead of pushes, with main at C.
+func (b *backfilled) releasesTags() {
+	application := b.registry.known["acme/checkout"]
+	application.Triggers = map[string]release.Trigger{"production": {Tags: []string{"v*"}}}
+	b.registry.known["acme/checkout"], b.routes.Triggers = application, application.Triggers
+	b.repo.refs["refs/heads/main"] = commitC
+}
+
 func TestWhatWasThereFirstIsNoChange(t *testing.T) {
 	b := newBackfilled(t)
 	b.repo.refs["refs/tags/v1"] = commitA
@@ -240,12 +248,9 @@ func TestAReplayOfWhatWasFoundIsReleasedOnceItCanBe(t *testing.T) {
 	for _, ref := range []string{"refs/heads/main", "refs/tags/v1"} {
 		t.Run(ref, func(t *testing.T) {
 			b := newBackfilled(t)
-			application := b.registry.known["acme/checkout"]
 			if ref != "refs/heads/main" {
-				b.repo.refs["refs/heads/main"] = commitC
-				application.Triggers = map[string]release.Trigger{"production": {Tags: []string{"v*"}}}
+				b.releasesTags()
 			}
-			b.registry.known["acme/checkout"], b.routes.Triggers = application, application.Triggers
 			known := errors.New("ada@example.com is nobody here")
 			b.people = peopleFunc(func(source, name string) (release.Actor, error) {
 				return release.Actor{Name: name, Source: source}, known
@@ -279,12 +284,9 @@ func TestWhatWasInterruptedAfterItWasSeenIsNotItsOwnDuplicate(t *testing.T) {
 	for _, ref := range []string{"refs/heads/main", "refs/tags/v1"} {
 		t.Run(ref, func(t *testing.T) {
 			b := newBackfilled(t)
-			application := b.registry.known["acme/checkout"]
 			if ref != "refs/heads/main" {
-				b.repo.refs["refs/heads/main"] = commitC
-				application.Triggers = map[string]release.Trigger{"production": {Tags: []string{"v*"}}}
+				b.releasesTags()
 			}
-			b.registry.known["acme/checkout"], b.routes.Triggers = application, application.Triggers
 			b.look(t)
 			b.repo.refs[ref] = commitB
 			b.inbox.failing("settle")
