@@ -46,6 +46,7 @@ func installation(t *testing.T) (*apitest.Installation, string) {
 	i := apitest.New()
 	if err := i.SaveApplication(t.Context(), release.Application{
 		Tenant: "demo", Name: "hello", Repository: "https://example.com/demo/hello.git", Branches: map[string][]string{"main": {"production"}},
+		Triggers: map[string]release.Trigger{"later": {After: "production"}},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +109,7 @@ func TestRoutesAnswer(t *testing.T) {
 		"info":                {method: "GET", path: "/api/v1/info", status: 200, want: []string{`"version":"1.2.3"`, `"entry":"http://127.0.0.1:8080"`}},
 		"applications":        {method: "GET", path: "/api/v1/applications", status: 200, want: []string{`"repository":"https://example.com/demo/hello.git"`}},
 		"a new application":   {method: "PUT", path: "/api/v1/applications/demo/new", body: `{"repository":"git@example.com:demo/new.git"}`, status: 200, want: []string{`"name":"new"`}},
+		"one that is there":   {method: "PUT", path: "/api/v1/applications/demo/hello", body: `{"repository":"https://example.com/demo/hello.git"}`, status: 200, want: []string{`"branches":{"main":["production"]}`, `"triggers":{"later":{"after":"production"}}`}},
 		"releases":            {method: "GET", path: "/api/v1/releases", status: 200, want: []string{`"number":3`, `"number":2`}},
 		"releases by phase":   {method: "GET", path: "/api/v1/releases?phase=ramping&tenant=demo", status: 200, want: []string{`"number":3`}, lacks: `"number":2`},
 		"a page of releases":  {method: "GET", path: "/api/v1/releases?limit=1", status: 200, want: []string{`"number":3`, `"next":"bGlzdFJlbGVhc2VzCjE"`}, lacks: `"number":2`},

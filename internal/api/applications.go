@@ -61,8 +61,8 @@ func (s *Server) saveApplication(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, other := range known {
 		if other.Tenant == application.Tenant && other.Name == application.Name {
-			// Where its branches go was learnt from its manifest and stays until the next push.
-			application.Branches = other.Branches
+			// Where its branches go, and what releases besides pushes, was learnt from its manifest and stays until the next push.
+			application.Branches, application.Triggers = other.Branches, other.Triggers
 		}
 	}
 	err = s.records.SaveApplication(r.Context(), application)
