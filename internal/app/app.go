@@ -211,7 +211,7 @@ func (a *App) serveFrom(o Options, repositories repositories) error {
 		return err
 	}
 	a.api, err = api.New(api.Options{
-		Releases: audited{a.dispatch, desk.Audit{Releases: a.dispatch, Records: a.store}}, Records: records{a.store},
+		Releases: audited{a.dispatch, desk.Audit{Releases: a.dispatch, Records: a.store}}, Records: records{a.store, a.backfill.Kick},
 		Traffic: trafficView{a.fleet}, Logs: logs{runtime: a.runtime, dir: a.path("logs")}, Freezes: a.freezes(), Notifications: deliveries{a.store, a.notifier.Kick},
 		Writebacks: writebacks{a.store, a.kickAll}, Artifacts: statements{a.attestations},
 		Events: a.feed, Subscriptions: subscriptions{a.store, a.subscribers.Subscribers, a.subscribers.Kick},

@@ -22,7 +22,7 @@ func (a *App) newPage(desk notify.Desk) (*page.Page, error) {
 	}
 	return page.New(page.Options{
 		Secret: secret, PublicURL: a.config.PublicURL, Tokens: pageTokens(a.config.Tokens), People: a.people,
-		Questions: questions{a.dispatch, records{a.store}}, Desk: desk, Log: a.log,
+		Questions: questions{a.dispatch, a.store}, Desk: desk, Log: a.log,
 	})
 }
 

@@ -56,7 +56,21 @@ func wrongCursor(err error) error {
 }
 
 // records is the store in the words of the API.
-type records struct{ *store.Store }
+type records struct {
+	*store.Store
+
+	// added is told of each application that was saved.
+	added func()
+}
+
+// SaveApplication adds an application, or replaces the one of its name.
+func (r records) SaveApplication(ctx context.Context, application release.Application) error {
+	err := r.Store.SaveApplication(ctx, application)
+	if err == nil {
+		r.added()
+	}
+	return err
+}
 
 func (r records) Releases(ctx context.Context, filter api.ReleaseFilter) ([]release.Summary, string, error) {
 	page, next, err := r.Store.Releases(ctx, store.ReleaseFilter(filter))

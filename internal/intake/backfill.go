@@ -61,8 +61,8 @@ type Deliveries interface {
 // Backfill finds changes that no event has told of, because a delivery was lost or nobody was there to take it, and
 // submits them as events of its own. Those go the way of all others, so one that is told after all is a duplicate.
 //
-// It asks the sources that keep what they have sent, and compares what repositories have with what was seen of them. What was there before an application was first looked
-// at is not a change.
+// It asks the sources that keep what they have sent, and compares what repositories have with what was seen of them. What
+// was there before an application was first looked at is not a change.
 type Backfill struct {
 	applications Applications
 	repositories Repositories
@@ -71,8 +71,9 @@ type Backfill struct {
 	router       *Router
 	log          *slog.Logger
 	// sent may be nil. asked is since when it has told everything.
-	sent  Deliveries
-	asked time.Time
+	sent   Deliveries
+	asked  time.Time
+	kicked chan struct{}
 	// grace is backfillGrace, and now the time, but for tests.
 	grace time.Duration
 	now   func() time.Time
@@ -84,9 +85,17 @@ type Backfill struct {
 // are compared.
 func NewBackfill(p Parts, router *Router, sent Deliveries) *Backfill {
 	return &Backfill{
-		sent:         sent,
+		sent: sent, kicked: make(chan struct{}, 1),
 		applications: p.Applications, repositories: p.Repositories, heads: p.Heads, inbox: p.Inbox, router: router, log: p.Log,
 		grace: backfillGrace, now: time.Now, untold: map[string]time.Time{},
+	}
+}
+
+// Kick has it look now, because an application was added: what its repository gets from now on is a change.
+func (b *Backfill) Kick() {
+	select {
+	case b.kicked <- struct{}{}:
+	default: // it will look anyway
 	}
 }
 
@@ -99,6 +108,7 @@ func (b *Backfill) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-wait.C:
+		case <-b.kicked:
 		}
 		if err := b.Look(ctx); err != nil && ctx.Err() == nil {
 			b.log.WarnContext(ctx, "repositories not compared with what was seen", "error", err)

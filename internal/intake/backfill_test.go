@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/skyisland/skyisland/internal/release"
@@ -61,6 +62,28 @@ func TestWhatWasThereFirstIsNoChange(t *testing.T) {
 	if b.inbox.count() != 0 {
 		t.Errorf("%d events", b.inbox.count())
 	}
+}
+
+func TestAnAddedApplicationIsLookedAtAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBackfilled(t)
+		application := b.registry.known["acme/checkout"]
+		b.registry.known = nil
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- b.fill.Run(ctx) }()
+		synctest.Wait()
+		b.registry.known = map[string]release.Application{"acme/checkout": application}
+		b.fill.Kick()
+		synctest.Wait()
+		if seen, err := b.seen.Head(ctx, application, "refs/heads/main"); err != nil || seen.Commit != commitA {
+			t.Errorf("main was seen at %q, %v", seen.Commit, err)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestALostPushIsFoundAndReleasedOnce(t *testing.T) {
