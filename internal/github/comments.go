@@ -117,36 +117,34 @@ func (t commentThing) onPull(ctx context.Context, p *pass, pull int, marker stri
 		since := t.since.Add(-time.Hour)
 		options.Since = &since
 	}
-	for range mostPages {
-		list, response, err := p.client.Issues.ListComments(ctx, p.repo.Owner, p.repo.Name, pull, options)
-		if err != nil {
-			return 0, err
-		}
-		for _, one := range list {
-			if strings.HasPrefix(one.GetBody(), marker) {
-				return one.GetID(), nil
-			}
-		}
-		if options.Page = response.NextPage; options.Page == 0 {
-			break
-		}
-	}
-	return 0, nil
+	return begins(marker, &options.ListOptions, func() ([]*github.IssueComment, *github.Response, error) {
+		return p.client.Issues.ListComments(ctx, p.repo.Owner, p.repo.Name, pull, options)
+	})
 }
 
 func (t commentThing) beside(ctx context.Context, p *pass, marker string) (int64, error) {
 	options := &github.ListOptions{PerPage: pageSize}
+	return begins(marker, options, func() ([]*github.RepositoryComment, *github.Response, error) {
+		return p.client.Repositories.ListCommitComments(ctx, p.repo.Owner, p.repo.Name, p.work.Commit, options)
+	})
+}
+
+// begins is the first of the comments, page by page, that begins with a marker; 0 when none does.
+func begins[C interface {
+	GetID() int64
+	GetBody() string
+}](marker string, at *github.ListOptions, list func() ([]C, *github.Response, error)) (int64, error) {
 	for range mostPages {
-		list, response, err := p.client.Repositories.ListCommitComments(ctx, p.repo.Owner, p.repo.Name, p.work.Commit, options)
+		page, response, err := list()
 		if err != nil {
 			return 0, err
 		}
-		for _, one := range list {
+		for _, one := range page {
 			if strings.HasPrefix(one.GetBody(), marker) {
 				return one.GetID(), nil
 			}
 		}
-		if options.Page = response.NextPage; options.Page == 0 {
+		if at.Page = response.NextPage; at.Page == 0 {
 			break
 		}
 	}
