@@ -184,7 +184,7 @@ func TestAnOwnerWithoutTheAppIsNotAskedAgainAndAgain(t *testing.T) {
 		h.ok(h.store.SaveApplication(t.Context(), release.Application{Tenant: "demo", Name: "hello", Repository: "https://github.com/umbrella/app"}))
 		h.github.Add("umbrella/app", hubCommit)
 		w := h.writer(h.store, nil)
-		h.happen(begin(1, hubCommit), phase(release.Completed))
+		first := h.happen(begin(1, hubCommit), phase(release.Building))
 		h.settle(w, time.Hour)
 		if n := len(h.github.Requests()); n != 1 {
 			t.Errorf("%d calls", n)
@@ -193,6 +193,12 @@ func TestAnOwnerWithoutTheAppIsNotAskedAgainAndAgain(t *testing.T) {
 		h.ok(err)
 		if len(trouble) != 1 || trouble[0].State != store.WritebackDead || !strings.Contains(trouble[0].Reason, "umbrella/app") {
 			t.Errorf("trouble is %+v", trouble)
+		}
+		// It is tried at each transition, since somebody may have installed the App, and said once.
+		h.happen(first, phase(release.Completed))
+		h.settle(w, time.Hour)
+		if n, said := len(h.github.Requests()), strings.Count(h.log.String(), "given up"); n != 2 || said != 1 {
+			t.Errorf("%d calls, said %d times:\n%s", n, said, h.log.String())
 		}
 	})
 }

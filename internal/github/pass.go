@@ -76,6 +76,7 @@ func (w *Writer) pass(ctx context.Context, work Work) error {
 // settle ends a claim. Work that was cut off by the end of the program is no failure.
 func (w *Writer) settle(ctx context.Context, work Work, facts Facts, failed *failure, cutOff bool) error {
 	now := w.Now()
+	said := work.Reason
 	switch {
 	case failed == nil:
 		work.State, work.Attempts, work.Failing, work.Reason, work.Due = Settled, 0, time.Time{}, "", now
@@ -101,6 +102,9 @@ func (w *Writer) settle(ctx context.Context, work Work, facts Facts, failed *fai
 		}
 		if failed.refused || now.Sub(work.Failing) > giveUp {
 			work.State = Dead
+			if work.Reason == said {
+				break // as at the transition before: somebody has been told
+			}
 			w.Log.WarnContext(ctx, "write-back given up", "release", work.Release.String(), "reason", work.Reason)
 		}
 	}
