@@ -147,7 +147,7 @@ func TestAnAlarmStopsOnlyTheReleaseThatItNames(t *testing.T) {
 			if a := answerOf(t, w); w.Code != http.StatusAccepted || a.Stored != 1 {
 				t.Fatalf("answered %d %+v", w.Code, a)
 			}
-			outcome, err := f.route(t.Context(), f.inbox.events[1])
+			outcome, err := f.route(t.Context(), taskOf(f.inbox.events[1]))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,11 +193,11 @@ func TestAnAlarmWaitsUntilTheReleasesCanBeAsked(t *testing.T) {
 	releases := &alarmed{statuses: []release.Status{ramping()}, err: errAway}
 	f, source := alarmFixture(t, releases, NewAlertmanager)
 	send(source, notification("firing", map[string]string{"route": "acme/checkout/production/web"}))
-	if _, err := f.route(t.Context(), f.inbox.events[1]); !errors.Is(err, errAway) {
+	if _, err := f.route(t.Context(), taskOf(f.inbox.events[1])); !errors.Is(err, errAway) {
 		t.Errorf("got %v, want that it is tried again", err)
 	}
 	releases.err = nil
-	if outcome, err := f.route(t.Context(), f.inbox.events[1]); err != nil || outcome.Kind != Stopped {
+	if outcome, err := f.route(t.Context(), taskOf(f.inbox.events[1])); err != nil || outcome.Kind != Stopped {
 		t.Errorf("got %+v, %v", outcome, err)
 	}
 }
@@ -266,7 +266,7 @@ func TestCloudEventsAreAlarms(t *testing.T) {
 			t.Errorf("delivery %d was answered %d %+v: the same source and ID are the same event, in either mode", i, w.Code, a)
 		}
 	}
-	if outcome, err := f.route(t.Context(), f.inbox.events[1]); err != nil || outcome.Kind != Stopped || releases.told[ramping().ID][0].Source != SourceCloudEvents {
+	if outcome, err := f.route(t.Context(), taskOf(f.inbox.events[1])); err != nil || outcome.Kind != Stopped || releases.told[ramping().ID][0].Source != SourceCloudEvents {
 		t.Errorf("outcome %+v, %v, told %+v", outcome, err, releases.told)
 	}
 	if a := answerOf(t, send(source, envelope("3", `{"name":"disk full","status":"resolved"}`), structured)); a.Resolved != 1 {

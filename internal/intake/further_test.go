@@ -231,7 +231,7 @@ func TestAPullRequestIsShownOnceForACommit(t *testing.T) {
 	f.once(t)
 	f.pending(t, id)
 	f.tries[id] = lagTries
-	if got, err := f.route(t.Context(), f.inbox.events[id]); err != nil || got.Kind != Superseded || !strings.Contains(got.Message, "branch round is at "+short(commitA)) {
+	if got, err := f.route(t.Context(), taskOf(f.inbox.events[id])); err != nil || got.Kind != Superseded || !strings.Contains(got.Message, "branch round is at "+short(commitA)) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	f.repo.err = errAway

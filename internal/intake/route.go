@@ -58,11 +58,11 @@ type Routes struct {
 }
 
 // route decides what an event means, and submits it. An error that is no [ended] means that something it needs is away.
-func (r *Router) route(ctx context.Context, event Event) (Outcome, error) {
-	m, err := read(event)
+func (r *Router) route(ctx context.Context, task task) (Outcome, error) {
+	event, m := task.Event, task.says
 	switch {
-	case err != nil:
-		return Outcome{}, end(Refused, "%s", err) // trying again would not make it readable
+	case task.unreadable != nil:
+		return Outcome{}, end(Refused, "%s", task.unreadable) // trying again would not make it readable
 	case m.alarm != nil:
 		return r.routeAlarm(ctx, event.Source, *m.alarm)
 	case m.change != nil:

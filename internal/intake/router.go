@@ -84,8 +84,22 @@ type hold struct {
 
 // line is events that go in their order: the pushes of one ref. Every other event is a line of its own.
 type line struct {
-	name   string
-	events []Event
+	name  string
+	tasks []task
+}
+
+// task is an event with what it says, which is read once: the body of a push is large.
+type task struct {
+	Event
+
+	says meaning
+	// unreadable is why it can never mean anything.
+	unreadable error
+}
+
+func taskOf(event Event) task {
+	says, err := read(event)
+	return task{event, says, err}
 }
 
 // Parts are what a router works with. All are required but People and those that say what they are for.
@@ -213,7 +227,7 @@ func (r *Router) look(ctx context.Context, work *sync.WaitGroup, report func(err
 		default:
 			return true // whoever gives a slot back wakes the router
 		}
-		begun += len(l.events)
+		begun += len(l.tasks)
 		r.mu.Lock()
 		r.busy[l.name] = true
 		r.mu.Unlock()
@@ -238,46 +252,47 @@ func linesOf(events []Event) []line {
 	var lines []line
 	at := map[string]int{}
 	for _, event := range events {
-		name := lineOf(event)
+		task := taskOf(event)
+		name := task.line()
 		i, ok := at[name]
 		if !ok {
 			i = len(lines)
 			at[name] = i
 			lines = append(lines, line{name: name})
 		}
-		lines[i].events = append(lines[i].events, event)
+		lines[i].tasks = append(lines[i].tasks, task)
 	}
 	return lines
 }
 
-func lineOf(event Event) string {
-	m, err := read(event)
+// line names the line that a task is in.
+func (t task) line() string {
 	switch {
-	case err != nil:
-	case m.change != nil:
-		return m.change.line()
-	case m.completed != nil:
-		return "completed " + m.completed.Release.Lane.String()
+	case t.unreadable != nil:
+	case t.says.change != nil:
+		return t.says.change.line()
+	case t.says.completed != nil:
+		return "completed " + t.says.completed.Release.Lane.String()
 	}
-	return "event " + strconv.FormatInt(event.ID, 10)
+	return "event " + strconv.FormatInt(t.ID, 10)
 }
 
 // follow works on the events of a line in their order. An error of the inbox ends it, because what
 // comes after an event that is neither settled nor postponed would overtake it.
 func (r *Router) follow(ctx context.Context, l line) error {
-	for _, event := range l.events {
-		hold, err := r.holding(ctx, l.name, event)
+	for _, task := range l.tasks {
+		hold, err := r.holding(ctx, l.name, task.ID)
 		if err != nil {
 			return err
 		}
 		if hold.event != 0 {
 			why := fmt.Sprintf("waits for event %d, an earlier push of the same ref", hold.event)
-			if err := r.inbox.Postpone(ctx, event.ID, why, hold.until); err != nil {
-				return fmt.Errorf("postpone event %d: %w", event.ID, err)
+			if err := r.inbox.Postpone(ctx, task.ID, why, hold.until); err != nil {
+				return fmt.Errorf("postpone event %d: %w", task.ID, err)
 			}
 			continue
 		}
-		if err := r.handle(ctx, l.name, event); err != nil {
+		if err := r.handle(ctx, l.name, task); err != nil {
 			return err
 		}
 	}
@@ -285,11 +300,11 @@ func (r *Router) follow(ctx context.Context, l line) error {
 }
 
 // holding is what keeps an event of a line back; the zero value for nothing.
-func (r *Router) holding(ctx context.Context, name string, event Event) (hold, error) {
+func (r *Router) holding(ctx context.Context, name string, event int64) (hold, error) {
 	r.mu.Lock()
 	first, ok := r.held[name]
 	r.mu.Unlock()
-	if !ok || first.event >= event.ID {
+	if !ok || first.event >= event {
 		return hold{}, nil
 	}
 	// The one that waits may have been settled by a router elsewhere, or be kept no longer.
@@ -318,8 +333,9 @@ func (r *Router) release(name string, event int64) {
 }
 
 // handle gives an event its outcome, or leaves it for later.
-func (r *Router) handle(ctx context.Context, name string, event Event) error {
-	outcome, err := r.try(ctx, event)
+func (r *Router) handle(ctx context.Context, name string, task task) error {
+	event := task.Event
+	outcome, err := r.try(ctx, task)
 	if err != nil && r.hopeless(event) {
 		r.log.WarnContext(ctx, "event given up", "event", event.ID, "received", event.ReceivedAt, "error", err)
 		outcome, err = Outcome{Kind: Refused, Message: tidy(fmt.Sprintf("given up after %s: %s", giveUpAfter, withoutUsers(err.Error())), whyLimit)}, nil
@@ -350,10 +366,10 @@ func (r *Router) hopeless(event Event) bool {
 }
 
 // try is one try to route an event, for as long as a try may take.
-func (r *Router) try(ctx context.Context, event Event) (Outcome, error) {
+func (r *Router) try(ctx context.Context, task task) (Outcome, error) {
 	within, cancel := context.WithTimeout(ctx, tryLimit)
 	defer cancel()
-	return outcomeOf(r.route(within, event))
+	return outcomeOf(r.route(within, task))
 }
 
 func (r *Router) postpone(ctx context.Context, name string, event Event, why error) error {

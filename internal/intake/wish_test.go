@@ -140,7 +140,7 @@ func TestWhatIsAskedForIsAskedForOnce(t *testing.T) {
 	f.once(t)
 	f.pending(t, id)
 	f.repo.refs["refs/heads/main"], f.lanes.before = commitC, nil
-	outcome, err := f.route(t.Context(), f.inbox.events[id])
+	outcome, err := f.route(t.Context(), taskOf(f.inbox.events[id]))
 	if err != nil || len(f.lanes.requests) != 2 {
 		t.Errorf("got %+v, %v; asked %+v", outcome, err, f.lanes.requests)
 	}
