@@ -228,6 +228,8 @@ func TestHostileImagesAreRefused(t *testing.T) {
 		"a file where a folder is meant":    {{{name: "a", content: "x"}, {name: "a/b", content: "x"}}},
 		"a circle of links":                 {{link("a", "b"), link("b", "a"), {name: "a/x", content: "x"}}},
 		"too many files":                    {{{name: "a"}, {name: "b"}, {name: "c"}}, {{name: "d"}, {name: "e"}, {name: "f"}}},
+		"too many folders":                  {{{name: strings.Repeat("a/", 6) + "b", content: "x"}}},
+		"a path without end":                {{{name: strings.Repeat("a/../", 1000) + "b", content: "x"}}},
 		"too many bytes":                    {{{name: "a", content: strings.Repeat("x", 60_000)}}, {{name: "a", content: strings.Repeat("x", 60_000)}}},
 		"too many layers":                   {{{name: "a"}}, {{name: "a"}}, {{name: "a"}}, {{name: "a"}}},
 	} {
