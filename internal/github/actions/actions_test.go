@@ -245,6 +245,36 @@ func TestArtifactsThatCannotBeTaken(t *testing.T) {
 	}
 }
 
+func TestWhatIsSaidInsteadOfWhereTheFileIs(t *testing.T) {
+	s := serve(t)
+	s.Upload(actionstest.Artifact{ID: 1, Run: 5, Name: "api", Content: []byte("x")})
+	asked := func(status int, key, value string) error {
+		s.Refuse(func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, "/zip") {
+				return false
+			}
+			w.Header().Set(key, value)
+			w.WriteHeader(status)
+			return true
+		})
+		_, _, err := asking(t, s, "a-token", Options{}).Download(t.Context(), "acme/api", 5, "api", &bytes.Buffer{})
+		return err
+	}
+	var limited *LimitedError
+	if err := asked(429, "Retry-After", "90"); !errors.As(err, &limited) || limited.After != 90*time.Second {
+		t.Errorf("a limit: %v", err)
+	}
+	if err := asked(410, "X-None", ""); !errors.Is(err, release.ErrNotFound) {
+		t.Errorf("one that has expired meanwhile: %v", err)
+	}
+	if err := asked(502, "X-None", ""); err == nil || errors.Is(err, ErrRefused) || errors.Is(err, release.ErrNotFound) {
+		t.Errorf("GitHub is down: %v, want an error that is tried again", err)
+	}
+	if err := asked(302, "Location", "https://storage.example/%zz?sig=a-secret"); err == nil || strings.Contains(err.Error(), "a-secret") {
+		t.Errorf("an address that is none: %v, want an error without it", err)
+	}
+}
+
 func TestFilesAreNotReadInPlainText(t *testing.T) {
 	for address, want := range map[string]bool{
 		"https://storage.example/x": true, "http://127.0.0.1:80/x": true, "http://localhost/x": true,
