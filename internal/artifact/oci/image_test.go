@@ -3,7 +3,6 @@ package oci
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -385,20 +384,5 @@ func TestEveryByteOfAnImageIsCompared(t *testing.T) {
 	}
 	if _, err := flatten(t, client(nil), push(t, registry, "acme/lied:1", lied)); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "layer 3 of 3") {
 		t.Errorf("a layer that is another when it is unpacked: %v", err)
-	}
-}
-
-func TestTakingAnImageEndsWithItsContext(t *testing.T) {
-	registry := serve(t)
-	named := push(t, registry, "acme/api:1", layered(t))
-	ctx, cancel := context.WithCancel(t.Context())
-	registry.then(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if strings.Contains(r.URL.Path, "/blobs/") {
-			cancel()
-		}
-		next.ServeHTTP(w, r)
-	})
-	if err := client(nil).Flatten(ctx, named, t.TempDir(), t.TempDir()); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v, want the end of the context", err)
 	}
 }
