@@ -149,6 +149,8 @@ func TestHostileZipsAreRefused(t *testing.T) {
 		"a file twice":           zipped(t, "a", "x", "a", "y"),
 		"a file as a folder":     zipped(t, "a", "x", "a/b", "y"),
 		"too many files":         zipped(t, "a", "", "b", "", "c", "", "d", ""),
+		"too many folders":       zipped(t, "a/b/c/d/e", "x"),
+		"a path without end":     zipped(t, strings.Repeat("a/", 3000)+"b", "x"),
 		"a bomb":                 zipped(t, "a", strings.Repeat("\x00", 1_000_000)),
 		"several small ones":     zipped(t, "a", strings.Repeat("x", 600), "b", strings.Repeat("x", 600)),
 		"no zip":                 []byte("this is no zip"),

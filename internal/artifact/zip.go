@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -43,8 +44,12 @@ func Unzip(ctx context.Context, from io.ReaderAt, size int64, dir string, limits
 	if len(archive.File) > limits.Files {
 		return fmt.Errorf("unzip: %w: %d entries, at most %d are unpacked", ErrUnusable, len(archive.File), limits.Files)
 	}
-	left := limits.Bytes
+	left, folders := limits.Bytes, limits.Files
 	for _, entry := range archive.File {
+		// What the entries only imply counts too: an entry's name can be of thousands of folders.
+		if folders -= missing(root, path.Dir(path.Clean(entry.Name))); folders < 0 {
+			return fmt.Errorf("unzip: %w: over %d folders", ErrUnusable, limits.Files)
+		}
 		n, err := unzipEntry(ctx, root, entry, left)
 		if err != nil {
 			return fmt.Errorf("unzip: %q: %w", entry.Name, err)
@@ -55,6 +60,25 @@ func Unzip(ctx context.Context, from io.ReaderAt, size int64, dir string, limits
 	}
 	return nil
 }
+
+// missing is how many folders have to be made for a folder to be there. A path over what Linux takes has more than any
+// limit allows.
+func missing(root *os.Root, dir string) int {
+	if len(dir) > longestPath {
+		return math.MaxInt32
+	}
+	n := 0
+	for at := dir; at != "." && at != "/"; at = path.Dir(at) {
+		if _, err := root.Lstat(at); !errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// longestPath is the most bytes of a path that Linux takes.
+const longestPath = 4096
 
 // unzipEntry unpacks an entry and returns how many bytes it has, which is more than most for one that is cut off.
 func unzipEntry(ctx context.Context, root *os.Root, entry *zip.File, most int64) (int64, error) {

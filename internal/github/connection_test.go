@@ -178,18 +178,22 @@ func TestFailuresAreJudged(t *testing.T) {
 		return &github.ErrorResponse{Response: &http.Response{StatusCode: status, Header: h}, Message: "No"}
 	}
 	reset := fmt.Sprint(now.Add(10 * time.Minute).Unix())
-	minute := time.Minute
+	past := fmt.Sprint(now.Add(-time.Minute).Unix())
+	minute, hour := time.Minute, time.Hour
 	for name, c := range map[string]struct {
 		err     error
 		refused bool
 		limit   time.Duration
 	}{
 		"primary":                    {&github.RateLimitError{Rate: github.Rate{Reset: github.Timestamp{Time: now.Add(10 * time.Minute)}}}, false, 10 * time.Minute},
-		"primary, of long ago":       {&github.RateLimitError{Rate: github.Rate{Reset: github.Timestamp{Time: now.Add(-time.Hour)}}}, false, leastLimit},
+		"primary, of long ago":       {&github.RateLimitError{Rate: github.Rate{Reset: github.Timestamp{Time: now.Add(-time.Hour)}}}, false, secondaryLimit},
+		"primary without a time":     {&github.RateLimitError{}, false, secondaryLimit},
 		"secondary":                  {&github.AbuseRateLimitError{RetryAfter: &minute}, false, time.Minute},
 		"secondary without a time":   {&github.AbuseRateLimitError{}, false, secondaryLimit},
+		"secondary with the hour's":  {&github.AbuseRateLimitError{RetryAfter: &hour, Response: &http.Response{Header: http.Header{}}}, false, secondaryLimit},
 		"429 with a time":            {answered(429, "Retry-After", "90"), false, 90 * time.Second},
 		"429 with a reset":           {answered(429, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", reset), false, 10 * time.Minute},
+		"429 with a reset of then":   {answered(429, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", past), false, secondaryLimit},
 		"429 alone":                  {answered(429), false, secondaryLimit},
 		"429 for years":              {answered(429, "Retry-After", "99999999"), false, mostLimit},
 		"429 with nonsense":          {answered(429, "Retry-After", "soon"), false, secondaryLimit},

@@ -55,10 +55,11 @@ func judge(err error, now time.Time) *failure {
 	switch {
 	case errors.As(err, &primary):
 		reset := primary.Rate.Reset.Time
-		return limitedFor(fmt.Errorf("the rate limit is used up until %s", reset.UTC().Format(time.RFC3339)), reset.Sub(now))
+		return limitedFor(fmt.Errorf("the rate limit is used up until %s", reset.UTC().Format(time.RFC3339)), untilReset(reset, now))
 	case errors.As(err, &secondary):
 		wait := secondaryLimit
-		if secondary.RetryAfter != nil {
+		// Where GitHub does not say how long, go-github has the time until the hour of the other limit is over.
+		if secondary.RetryAfter != nil && (secondary.Response == nil || secondary.Response.Header.Get("Retry-After") != "") {
 			wait = *secondary.RetryAfter
 		}
 		return limitedFor(errors.New("GitHub asks to be left alone for a moment (secondary rate limit)"), wait)
@@ -75,6 +76,15 @@ func limitedFor(err error, wait time.Duration) *failure {
 	return &failure{error: err, limit: min(max(wait, leastLimit), mostLimit)}
 }
 
+// untilReset is how long until a limit is over. One that is over by our clock and not by GitHub's would be asked for every
+// second, as would one of which nothing is said.
+func untilReset(reset, now time.Time) time.Duration {
+	if wait := reset.Sub(now); wait > 0 {
+		return wait
+	}
+	return secondaryLimit
+}
+
 // judgeResponse reads what go-github does not tell apart: 429, and limits whose documentation it does not know.
 func judgeResponse(refused *github.ErrorResponse, now time.Time) *failure {
 	status, header := refused.Response.StatusCode, refused.Response.Header
@@ -87,7 +97,7 @@ func judgeResponse(refused *github.ErrorResponse, now time.Time) *failure {
 		said.limit = min(max(after, leastLimit), mostLimit)
 	case limit && usedUp:
 		reset, _ := seconds(header.Get("X-RateLimit-Reset"))
-		said.limit = min(max(time.Unix(0, 0).Add(reset).Sub(now), leastLimit), mostLimit)
+		said.limit = min(max(untilReset(time.Unix(0, 0).Add(reset), now), leastLimit), mostLimit)
 	case limit || status == http.StatusForbidden && strings.Contains(strings.ToLower(refused.Message), "secondary rate limit"):
 		said.limit = secondaryLimit
 	case status == http.StatusUnauthorized:

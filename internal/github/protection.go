@@ -40,7 +40,7 @@ const (
 const (
 	// lookAgain is how often it is looked whether a release has got on that a deployment waits for.
 	lookAgain = 5 * time.Second
-	// mostWaiting is how many are looked at together.
+	// mostWaiting is how many are looked at before releases have their turn again.
 	mostWaiting = 16
 	// waitsFor is how long GitHub lets a deployment wait.
 	waitsFor = 30 * 24 * time.Hour
@@ -91,14 +91,15 @@ func (w *Writer) answerAll(ctx context.Context) error {
 	if !w.Connection.App() {
 		return nil
 	}
-	now := w.Now()
-	claimed, err := w.Ledger.ClaimProtections(ctx, now, now.Add(mostWaiting*claim), mostWaiting)
-	if err != nil {
-		return err
-	}
-	for _, p := range claimed {
+	for range mostWaiting {
+		// One by one: what a limit stops is not claimed any more, and what is cut off holds nothing else up.
+		now := w.Now()
+		claimed, err := w.Ledger.ClaimProtections(ctx, now, now.Add(claim), 1)
+		if err != nil || len(claimed) == 0 {
+			return err
+		}
 		bounded, cancel := context.WithTimeout(ctx, passBound)
-		err := w.answer(bounded, p)
+		err = w.answer(bounded, claimed[0])
 		cancel()
 		if err != nil && !errors.Is(err, release.ErrConflict) {
 			return err
@@ -115,7 +116,7 @@ func (w *Writer) answer(ctx context.Context, p Protection) error {
 		return err
 	}
 	p.Due = now.Add(lookAgain)
-	if state == Waiting && now.Sub(p.Created) > waitsFor {
+	if now.Sub(p.Created) > waitsFor {
 		p.State, p.Reason = Dead, "GitHub does not wait any longer"
 		return w.Ledger.KeepProtection(ctx, p, false)
 	}

@@ -60,24 +60,24 @@ func code(text string) string {
 // block is a stranger's lines, at most so many; more is cut, and it says so.
 func block(lines []string, most int) string {
 	var kept []string
-	run := 2
+	run, more := 2, false
 	for _, line := range lines {
-		if len(kept) == most {
-			break
-		}
 		for part := range strings.SplitSeq(line, "\n") {
-			if len(kept) == most {
+			if more = len(kept) == most; more {
 				break
 			}
 			part = cut(plain(cut(part, mostRead)), mostInline)
 			run = max(run, longestRun(part))
 			kept = append(kept, part)
 		}
+		if more {
+			break
+		}
 	}
 	if len(kept) == 0 {
 		return ""
 	}
-	if len(kept) == most {
+	if more {
 		kept[most-1] = "… there is more"
 	}
 	fence := strings.Repeat("`", run+1)

@@ -191,6 +191,15 @@ func TestStrangersWriteNoMarkup(t *testing.T) {
 	}
 }
 
+func TestABlockIsCutOnlyWhereThereIsMore(t *testing.T) {
+	if got := block([]string{"a\nb", "c"}, 3); got != "```text\na\nb\nc\n```\n" {
+		t.Errorf("what fits is shown as %q", got)
+	}
+	if got := block([]string{"a", "b\nc\nd", "e"}, 3); got != "```text\na\nb\n… there is more\n```\n" {
+		t.Errorf("what does not fit is shown as %q", got)
+	}
+}
+
 func TestWhatGitHubShowsIsBounded(t *testing.T) {
 	s := rolledBack()
 	long := strings.Repeat("wide ", 10000)

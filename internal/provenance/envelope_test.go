@@ -210,6 +210,7 @@ func TestTheFirstCheckThatFailsIsTold(t *testing.T) {
 		"something behind it":      {append(slices.Clone(good), " {}"...), nil, "", CheckEnvelope, "follows"},
 		"no UTF-8":                 {[]byte("{\"a\":\"\xff\"}"), nil, "", CheckEnvelope, "UTF-8"},
 		"a name twice":             {[]byte(`{"payload":"","payload":""}`), nil, "", CheckEnvelope, `"payload" twice`},
+		"a name with a long s":     {[]byte(`{"signatures":[],"ſignatures":[]}`), nil, "", CheckEnvelope, `"ſignatures" twice`},
 		"a name in other letters":  {[]byte(`{"payload":"","Payload":""}`), nil, "", CheckEnvelope, `"Payload" twice`},
 		"very deep":                {[]byte(`{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "}"), nil, "", CheckEnvelope, "64 deep"},
 		"too large":                {append(slices.Clone(good), bytes.Repeat([]byte(" "), EnvelopeLimit)...), nil, "", CheckEnvelope, "262144"},

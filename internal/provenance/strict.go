@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -38,6 +39,17 @@ type level struct {
 	named bool
 }
 
+// fold is the same for all letters that the decoder takes for one: a K and the sign for kelvin, an s and the long one.
+func fold(r rune) rune {
+	for {
+		next := unicode.SimpleFold(r)
+		if next <= r {
+			return next
+		}
+		r = next
+	}
+}
+
 func unambiguous(data []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -55,7 +67,7 @@ func unambiguous(data []byte) error {
 			within = stack[len(stack)-1]
 		}
 		if name, ok := token.(string); ok && within != nil && within.names != nil && !within.named {
-			folded := strings.ToLower(name)
+			folded := strings.Map(fold, name)
 			if within.names[folded] {
 				return fmt.Errorf("its JSON has %q twice", clip(name))
 			}

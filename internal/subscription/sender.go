@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,5 +185,15 @@ func (s *sender) blame(err error) error {
 		}
 		err = wrapped.Err
 	}
-	return fmt.Errorf("ask %s: %w", s.to.Address(), err)
+	return fmt.Errorf("ask %s: %s", s.to.Address(), brief(err.Error()))
+}
+
+// mostReason is the most bytes that are kept of why an attempt failed: what a subscriber answers may be quoted in it.
+const mostReason = 500
+
+func brief(text string) string {
+	if len(text) <= mostReason {
+		return text
+	}
+	return strings.ToValidUTF8(text[:mostReason], "") + "…"
 }

@@ -169,6 +169,10 @@ func TestWhatASubscriberAnswersIsJudged(t *testing.T) {
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 		}, "the subscriber answered 307 Temporary Redirect: events are not sent to where it points"},
+		{"a redirect to no address", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "http://["+strings.Repeat("x", 20<<10))
+			w.WriteHeader(http.StatusFound)
+		}, "Location"},
 		{"a refusal", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "hidden", http.StatusForbidden) }, "the subscriber answered 403 Forbidden"},
 		{"nothing", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "did not answer within 2s"},
 		{"a connection that is lost", func(w http.ResponseWriter, _ *http.Request) {
@@ -214,6 +218,9 @@ func TestWhatASubscriberAnswersIsJudged(t *testing.T) {
 			waiting := deliveries(t, s, "ci", events.Waiting)
 			if !strings.HasPrefix(got, "failed") || len(waiting) != 1 || !strings.Contains(waiting[0].Reason, test.reason) {
 				t.Fatalf("it %s: %+v, want the reason %q", got, waiting, test.reason)
+			}
+			if len(waiting[0].Reason) > 1000 {
+				t.Errorf("the reason has %d bytes", len(waiting[0].Reason))
 			}
 			if strings.Contains(waiting[0].Reason, "hidden") {
 				t.Errorf("the reason tells a secret: %s", waiting[0].Reason)

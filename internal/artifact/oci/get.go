@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,13 +36,27 @@ func (s *session) get(ctx context.Context, kind, which, accept string) (*http.Re
 	client := http.Client{Transport: s.through}
 	answer, err := client.Do(request)
 	if err != nil {
-		return nil, told(err)
+		return nil, told(withoutQuery(err))
 	}
 	if err := transport.CheckError(answer, http.StatusOK); err != nil {
 		answer.Body.Close()
 		return nil, told(err)
 	}
 	return answer, nil
+}
+
+// withoutQuery is an error of the HTTP client without the query of its address: where a registry points to its storage, that
+// lets in whoever has it.
+func withoutQuery(err error) error {
+	var failed *url.Error
+	if !errors.As(err, &failed) {
+		return err
+	}
+	at, wrong := url.Parse(failed.URL)
+	if wrong != nil {
+		return failed.Err
+	}
+	return fmt.Errorf("%s %s://%s%s: %w", strings.ToUpper(failed.Op), at.Scheme, at.Host, at.Path, failed.Err)
 }
 
 // copyTo copies a manifest or a blob of at most so many bytes, and compares it with its digest; of a tag it takes what

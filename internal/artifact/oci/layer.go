@@ -201,7 +201,7 @@ func (t *tree) put(from io.Reader, header *tar.Header, name string) error {
 			return err
 		}
 	}
-	if err := t.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+	if err := t.folders(path.Dir(name)); err != nil {
 		return err
 	}
 	switch header.Typeflag {
@@ -221,6 +221,23 @@ func (t *tree) put(from io.Reader, header *tar.Header, name string) error {
 		return fmt.Errorf("%w: it is of kind %q, and only files, folders and links are taken", ErrUnusable, header.Typeflag)
 	}
 }
+
+// folders makes a folder and those above it. Each that was not there counts as an entry: a layer of some bytes could name
+// files in millions of them.
+func (t *tree) folders(dir string) error {
+	for at := dir; at != "."; at = path.Dir(at) {
+		if _, err := t.root.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if t.entries--; t.entries < 0 {
+			return fmt.Errorf("%w: it has more folders than are unpacked", ErrUnusable)
+		}
+	}
+	return t.root.MkdirAll(dir, 0o755)
+}
+
+// longestPath is the most bytes of a path that Linux takes.
+const longestPath = 4096
 
 func (t *tree) putFile(from io.Reader, name string, mode fs.FileMode) error {
 	perm := fs.FileMode(0o600)
@@ -254,6 +271,9 @@ func (t *tree) putLink(name, target string) error {
 
 // inside is the path of an entry, if it is one inside the image.
 func inside(name string) (string, error) {
+	if len(name) > longestPath {
+		return "", fmt.Errorf("%w: entry %.100q has a path of %d bytes, at most %d are taken", ErrUnusable, name, len(name), longestPath)
+	}
 	if !filepath.IsLocal(name) || strings.ContainsRune(name, 0) {
 		return "", fmt.Errorf("%w: entry %q is no path inside it", ErrUnusable, name)
 	}
@@ -267,7 +287,7 @@ func relative(name, target string) (string, error) {
 		target = path.Clean(up + "./" + strings.TrimPrefix(path.Clean(target), "/"))
 	}
 	if target == "" || !filepath.IsLocal(path.Join(path.Dir(name), target)) {
-		return "", fmt.Errorf("%w: a link to %q, which leaves it", ErrUnusable, target)
+		return "", fmt.Errorf("%w: a link to %.300q, which leaves it", ErrUnusable, target)
 	}
 	return target, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -168,15 +169,18 @@ func counts(r *github.WorkflowRun, commit string) bool {
 func (a *Actions) told(err error) error {
 	var limited *github.RateLimitError
 	if errors.As(err, &limited) {
-		return &LimitedError{After: max(limited.Rate.Reset.Sub(a.options.Now()), time.Second), Err: err}
+		return limitedFor(limited.Rate.Reset.Sub(a.options.Now()), err)
 	}
 	var abuse *github.AbuseRateLimitError
 	if errors.As(err, &abuse) {
-		return &LimitedError{After: max(abuse.GetRetryAfter(), time.Minute), Err: err}
+		return &LimitedError{After: min(max(abuse.GetRetryAfter(), leastLimit), mostLimit), Err: err}
 	}
 	var answer *github.ErrorResponse
 	if !errors.As(err, &answer) || answer.Response == nil {
 		return err
+	}
+	if wait, is := a.limit(answer); is {
+		return limitedFor(wait, err)
 	}
 	switch answer.Response.StatusCode {
 	case http.StatusNotFound, http.StatusGone:
@@ -186,4 +190,41 @@ func (a *Actions) told(err error) error {
 	default:
 		return err
 	}
+}
+
+// The bounds of how long GitHub is left alone. The least is for an answer that does not say how long, or says a time that
+// is over by our clock: GitHub asks for a minute at least.
+const (
+	leastLimit = time.Minute
+	mostLimit  = 2 * time.Hour
+)
+
+func limitedFor(wait time.Duration, err error) error {
+	if wait <= 0 {
+		wait = leastLimit
+	}
+	return &LimitedError{After: min(wait, mostLimit), Err: err}
+}
+
+// limit says whether an answer that the library takes for a refusal asks for patience, and for how long; 0 is not said. It
+// does not know 429, nor a 403 whose documentation is at an address that it has not heard of.
+func (a *Actions) limit(answer *github.ErrorResponse) (time.Duration, bool) {
+	status, header := answer.Response.StatusCode, answer.Response.Header
+	after, hasAfter := seconds(header.Get("Retry-After"))
+	secondary := strings.Contains(strings.ToLower(answer.Message), "secondary rate limit")
+	if status != http.StatusTooManyRequests && (status != http.StatusForbidden || !hasAfter && !secondary) {
+		return 0, false
+	}
+	if reset, said := seconds(header.Get("X-RateLimit-Reset")); said && !hasAfter && header.Get("X-RateLimit-Remaining") == "0" {
+		return time.Unix(0, 0).Add(reset).Sub(a.options.Now()), true
+	}
+	return after, true
+}
+
+func seconds(text string) (time.Duration, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > int64(1)<<33 {
+		return 0, false
+	}
+	return time.Duration(n) * time.Second, true
 }

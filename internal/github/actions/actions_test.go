@@ -138,6 +138,32 @@ func TestGitHubRefusesAndAsksForPatience(t *testing.T) {
 	if _, err := a().Latest(t.Context(), "acme/api", "build.yml", commit); !errors.As(err, &limited) || limited.After != 90*time.Second {
 		t.Errorf("too many at once: %v, %+v", err, limited)
 	}
+	for name, c := range map[string]struct {
+		status int
+		header map[string]string
+		text   string
+		want   time.Duration
+	}{
+		"429 with a time":         {429, map[string]string{"Retry-After": "90"}, `{}`, 90 * time.Second},
+		"429 with a reset":        {429, map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": strconv.FormatInt(now.Add(7*time.Minute).Unix(), 10)}, `{}`, 7 * time.Minute},
+		"429 alone":               {429, nil, `{}`, time.Minute},
+		"429 for years":           {429, map[string]string{"Retry-After": "99999999"}, `{}`, 2 * time.Hour},
+		"403 with a time":         {403, map[string]string{"Retry-After": "5"}, `{"message": "Wait"}`, 5 * time.Second},
+		"403 that only says it":   {403, nil, `{"message": "You have exceeded a secondary rate limit."}`, time.Minute},
+		"403 with a time of then": {403, map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": strconv.FormatInt(now.Add(-time.Minute).Unix(), 10)}, `{}`, time.Minute},
+	} {
+		s.Refuse(func(w http.ResponseWriter, _ *http.Request) bool {
+			for key, value := range c.header {
+				w.Header().Set(key, value)
+			}
+			http.Error(w, c.text, c.status)
+			return true
+		})
+		limited = nil
+		if _, err := a().Latest(t.Context(), "acme/api", "build.yml", commit); !errors.As(err, &limited) || limited.After != c.want || errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v, %+v", name, err, limited)
+		}
+	}
 	s.Refuse(func(w http.ResponseWriter, _ *http.Request) bool {
 		http.Error(w, "away", http.StatusBadGateway)
 		return true
@@ -216,6 +242,36 @@ func TestArtifactsThatCannotBeTaken(t *testing.T) {
 	s.Upload(actionstest.Artifact{ID: 4, Run: 5, Name: "api", Content: []byte("x")})
 	if _, _, err := a.Download(t.Context(), "acme/api", 5, "api", &bytes.Buffer{}); err == nil || strings.Contains(err.Error(), "a-secret") {
 		t.Errorf("where files are is away: %v, want an error without the address", err)
+	}
+}
+
+func TestWhatIsSaidInsteadOfWhereTheFileIs(t *testing.T) {
+	s := serve(t)
+	s.Upload(actionstest.Artifact{ID: 1, Run: 5, Name: "api", Content: []byte("x")})
+	asked := func(status int, key, value string) error {
+		s.Refuse(func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, "/zip") {
+				return false
+			}
+			w.Header().Set(key, value)
+			w.WriteHeader(status)
+			return true
+		})
+		_, _, err := asking(t, s, "a-token", Options{}).Download(t.Context(), "acme/api", 5, "api", &bytes.Buffer{})
+		return err
+	}
+	var limited *LimitedError
+	if err := asked(429, "Retry-After", "90"); !errors.As(err, &limited) || limited.After != 90*time.Second {
+		t.Errorf("a limit: %v", err)
+	}
+	if err := asked(410, "X-None", ""); !errors.Is(err, release.ErrNotFound) {
+		t.Errorf("one that has expired meanwhile: %v", err)
+	}
+	if err := asked(502, "X-None", ""); err == nil || errors.Is(err, ErrRefused) || errors.Is(err, release.ErrNotFound) {
+		t.Errorf("GitHub is down: %v, want an error that is tried again", err)
+	}
+	if err := asked(302, "Location", "https://storage.example/%zz?sig=a-secret"); err == nil || strings.Contains(err.Error(), "a-secret") {
+		t.Errorf("an address that is none: %v, want an error without it", err)
 	}
 }
 

@@ -55,9 +55,9 @@ func (a *Actions) download(ctx context.Context, repository string, run int64, na
 	if found.Size > a.options.Most {
 		return "", 0, fmt.Errorf("%w: it has %d bytes, at most %d are taken", ErrUnusable, found.Size, a.options.Most)
 	}
-	at, _, err := client.Actions.DownloadArtifact(asking, owner, repo, found.ID, mostRedirects)
+	at, answer, err := client.Actions.DownloadArtifact(asking, owner, repo, found.ID, mostRedirects)
 	if err != nil {
-		return "", 0, a.told(err)
+		return "", 0, a.told(answered(answer, err))
 	}
 	if err := safe(at); err != nil {
 		return "", 0, err
@@ -65,6 +65,18 @@ func (a *Actions) download(ctx context.Context, repository string, run int64, na
 	ctx, stop := context.WithTimeout(ctx, a.options.Download)
 	defer stop()
 	return a.fetch(ctx, at, found.Digest, to)
+}
+
+// answered is what the library makes of other answers than one that points to a file: here it has words for none. An
+// address that cannot be read is not shown.
+func answered(answer *github.Response, err error) error {
+	if answer == nil || answer.Response == nil || answer.StatusCode == http.StatusFound {
+		return withoutAddress(err)
+	}
+	if meant := github.CheckResponse(answer.Response); meant != nil {
+		return meant
+	}
+	return err
 }
 
 // artifact is the newest of a name that a run has uploaded: an attempt that is repeated uploads again.
