@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/skyisland/skyisland/internal/cli/progress"
@@ -70,7 +71,10 @@ func (a verifiedArtifact) row() (cells, problems []string) {
 		if shown.Builder == "" {
 			shown = s // one that holds, and says something else than is wanted
 		}
-		problems = append(problems, name+": "+s.Problem)
+		// Several builds of the same bytes mostly fail in the same way.
+		if problem := name + ": " + s.Problem; !slices.Contains(problems, problem) {
+			problems = append(problems, problem)
+		}
 	}
 	if shown.Verified {
 		problems = nil

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,9 @@ func (p *program) eventsList() *cobra.Command {
 				return usage("--limit %d: want 1 or more", filter.Limit)
 			}
 			var err error
+			if err := checkOutcome(&filter); err != nil {
+				return err
+			}
 			if filter.Since, err = sinceOf(since, time.Now()); err != nil {
 				return err
 			}
@@ -47,10 +51,10 @@ func (p *program) eventsList() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&filter.Source, "source", "", "only of this source, such as github, git or alertmanager")
+	flags.StringVar(&filter.Source, "source", "", "only of this source, such as github (also of the local git remote), cron or alertmanager")
 	flags.StringVar(&filter.Kind, "kind", "", "only of this kind, such as push or alarm")
 	flags.StringVar(&filter.Delivery, "delivery", "", "only the one that its source calls this")
-	flags.StringVar(&filter.Outcome, "outcome", "", "only with this outcome: "+strings.Join(api.EventOutcomes(), ", "))
+	flags.StringVar(&filter.Outcome, "outcome", "", "only with this outcome: "+strings.Join(api.EventOutcomes(), ", ")+", or pending")
 	flags.BoolVar(&filter.Pending, "pending", false, "only those that wait for their outcome")
 	flags.StringVar(&since, "since", "", "only those received since then: a time such as 2026-11-20T00:00:00Z, or so long ago, such as 2h or 7d")
 	flags.IntVar(&filter.Limit, "limit", 20, "at most so many, up to 500")
@@ -78,21 +82,70 @@ func (p *program) listEvents(w io.Writer, page api.EventPage) {
 		fmt.Fprintln(w, "No event matches.")
 		return
 	}
-	rows := [][]string{{"ID", "RECEIVED", "SOURCE", "KIND", "OUTCOME", "WHY"}}
+	width := p.width()
+	rows, notes := [][]string{{"ID", "RECEIVED", "SOURCE", "KIND", "OUTCOME"}}, []string{}
 	for _, e := range page.Events {
+		kind := e.Kind
+		if width > 0 {
+			kind = ending(kind, kindWidth)
+		}
 		first, _, _ := strings.Cut(why(e), "\n")
-		rows = append(rows, []string{
-			strconv.FormatInt(e.ID, 10), e.Received.Local().Format(time.DateTime), e.Source, e.Kind, outcomeOf(e), first,
-		})
+		rows = append(rows, []string{strconv.FormatInt(e.ID, 10), e.Received.UTC().Format(shortTime), e.Source, kind, outcomeOf(e)})
+		notes = append(notes, first)
 	}
-	table(w, p.width(), rows...)
+	if width > 0 && width < besideWidth {
+		noted(w, width, notes, rows...)
+	} else {
+		rows[0] = append(rows[0], "WHY")
+		for i, note := range notes {
+			rows[i+1] = append(rows[i+1], note)
+		}
+		table(w, width, rows...)
+	}
 	more(w, page.Next)
 }
+
+const (
+	// kindWidth is how much of an event's kind a terminal shows, in columns: release.requested as a whole, and of the
+	// types of CloudEvents, which begin with the names of hosts, the end.
+	kindWidth = 18
+	// besideWidth is from how many columns on a terminal has room for the reason beside the rest.
+	besideWidth = 110
+)
+
+// ending is a text with its beginning left out where it is longer than so many columns.
+func ending(text string, width int) string {
+	runes := []rune(progress.Clean(text))
+	if len(runes) <= width {
+		return string(runes)
+	}
+	return "…" + string(runes[len(runes)-width+1:])
+}
+
+// checkOutcome says what is wrong with the outcome that is wanted. Those that wait for one are shown as pending, and so
+// they can be asked for as well.
+func checkOutcome(filter *api.EventFilter) error {
+	switch {
+	case filter.Outcome == "":
+		return nil
+	case filter.Outcome == pending:
+		filter.Outcome, filter.Pending = "", true
+		return nil
+	case !slices.Contains(api.EventOutcomes(), filter.Outcome):
+		return usage("--outcome %q: there are %s, %s", filter.Outcome, pending, strings.Join(api.EventOutcomes(), ", "))
+	case filter.Pending:
+		return usage("--outcome %s and --pending: an event that waits has no outcome yet", filter.Outcome)
+	}
+	return nil
+}
+
+// pending is what an event without an outcome is shown with.
+const pending = "pending"
 
 // outcomeOf is what became of an event, in a word.
 func outcomeOf(e api.Event) string {
 	if e.Outcome == "" {
-		return "pending"
+		return pending
 	}
 	return e.Outcome
 }
@@ -171,7 +224,7 @@ func showEvent(w io.Writer, e api.Event) {
 			fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%-10s %s", name, progress.Clean(part)), " "))
 		}
 	}
-	stamp := func(at time.Time) string { return at.Local().Format(time.DateTime) }
+	stamp := func(at time.Time) string { return at.UTC().Format(shortTime) }
 	line("event", "%d", e.ID)
 	line("source", "%s, %s", e.Source, e.Kind)
 	line("delivery", "%s", e.Delivery)

@@ -45,6 +45,29 @@ func TestABodyIsHarmlessOnATerminal(t *testing.T) {
 	}
 }
 
+// On a terminal without room for it the reason is below each event, and of a long kind the end is shown.
+func TestAnEventListFitsTheTerminal(t *testing.T) {
+	i := installation()
+	event := api.Event{Source: "registry", Delivery: "d-5", Kind: "dev.skyisland.image.pushed.v1", Received: noon}
+	i.Receive(event, "{}")
+	i.Settle(5, "ignored", "no release waits for image registry.example/acme/checkout@sha256:"+strings.Repeat("0", 64))
+	server := i.Start(t, info())
+	for width, want := range map[int]string{
+		80: "ID  RECEIVED             SOURCE    KIND                OUTCOME\n" +
+			"5   2026-03-01 12:00:00  registry  …d.image.pushed.v1  ignored\n" +
+			"    no release waits for image registry.example/acme/checkout@sha256:0000000000…\n",
+		120: "ID  RECEIVED             SOURCE    KIND                OUTCOME  WHY\n" +
+			"5   2026-03-01 12:00:00  registry  …d.image.pushed.v1  ignored  no release waits for image registry.example/acme/checko…\n",
+	} {
+		out, errs := newOutput(), newOutput()
+		o := surroundings(t, server, out, errs)
+		o.Screen = func() (int, int, bool) { return width, 50, true }
+		if code := cli.Run(t.Context(), o, strings.Fields("events list --source registry")); code != 0 || out.String() != want {
+			t.Errorf("at %d columns: exit code %d\n%s\nwant\n%s%s", width, code, out, want, errs)
+		}
+	}
+}
+
 func TestAReplayIsFollowedToItsOutcome(t *testing.T) {
 	for outcome, want := range map[string]int{
 		"started": cli.ExitOK, "queued": cli.ExitOK, "duplicate": cli.ExitOK, "ignored": cli.ExitOK, "refused": cli.ExitRefused,

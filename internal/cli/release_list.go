@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +49,7 @@ func (p *program) listReleases(w io.Writer, page api.ReleasePage) {
 	for _, r := range page.Releases {
 		rows = append(rows, []string{
 			r.ID.String(), string(r.Phase), r.Commit[:min(12, len(r.Commit))], r.Requester.Name,
-			r.Requested.Local().Format(time.DateTime), message(r),
+			r.Requested.UTC().Format(shortTime), message(r),
 		})
 	}
 	table(w, p.width(), rows...)

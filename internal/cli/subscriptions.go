@@ -77,15 +77,16 @@ func (p *program) subscriptionsDeliveries() *cobra.Command {
 					fmt.Fprintln(w, "There are none.")
 					return
 				}
-				rows := [][]string{{"ID", "WHEN", "EVENT", "STATE", "TRIES", "NEXT", "TYPE"}}
+				rows, notes := [][]string{{"ID", "STATE", "TRIES", "NEXT", "EVENT", "TYPE", "WHEN"}}, []string{}
 				for _, d := range list.Deliveries {
-					last := d.Type
-					if d.Reason != "" {
-						last += " — " + progress.Clean(d.Reason)
+					next := when(d.Due)
+					if d.Due != nil && d.Due.Before(time.Now()) {
+						next = "in line" // it is the turn of another of its release, or its own at any moment
 					}
-					rows = append(rows, []string{d.ID, when(&d.Created), d.Event, d.State, strconv.Itoa(d.Attempts), when(d.Due), last})
+					rows = append(rows, []string{d.ID, d.State, strconv.Itoa(d.Attempts), next, d.Event, d.Type, when(&d.Created)})
+					notes = append(notes, d.Reason)
 				}
-				table(w, p.width(), rows...)
+				noted(w, p.width(), notes, rows...)
 				more(w, list.Next)
 			})
 		},

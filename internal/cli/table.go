@@ -45,6 +45,24 @@ func more(w io.Writer, next string) {
 	}
 }
 
+// noted writes a table with what there is to say of each row below it, for what would find no room beside it; notes has
+// one for each row but the head, and empty ones leave no line.
+func noted(w io.Writer, width int, notes []string, rows ...[]string) {
+	var b strings.Builder
+	table(&b, width, rows...)
+	for i, line := range strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") {
+		fmt.Fprintln(w, line)
+		if i == 0 || notes[i-1] == "" {
+			continue
+		}
+		note := "    " + progress.Clean(notes[i-1])
+		if width > 0 {
+			note = progress.Truncate(note, width)
+		}
+		fmt.Fprintln(w, note)
+	}
+}
+
 // width is how wide a table may be: the terminal's width, and 0 for no bound elsewhere.
 func (p *program) width() int {
 	width, _, terminal := p.o.Screen()
