@@ -59,7 +59,7 @@ func ReadLocal(file string) (Local, error) {
 		return Local{}, fmt.Errorf("%s: %w", file, err)
 	}
 	if len(c.GitHub.Secrets) > 0 {
-		return Local{}, fmt.Errorf("%s: github.secrets: on one machine the git remote has one of the two: write github.secret", file)
+		return Local{}, fmt.Errorf("%s: github.secrets: the secret in the file webhook-secret of the data folder is one of the two, since the git remote uses it: write the other as github.secret", file)
 	}
 	return Local{
 		Tokens: c.Tokens, Directory: c.Directory, Notify: c.Notify, Slack: c.Slack, DingTalk: c.DingTalk, Feishu: c.Feishu, Alarms: c.Alarms,

@@ -157,7 +157,7 @@ func TestTheGitRemoteOfOneMachineKeepsItsSecret(t *testing.T) {
 		}
 		local, err := ReadLocal(file)
 		if want == nil {
-			if err == nil || !strings.Contains(err.Error(), "github.secrets: on one machine the git remote has one of the two") {
+			if err == nil || !strings.Contains(err.Error(), "github.secrets: the secret in the file webhook-secret") {
 				t.Errorf("%s: error = %v", text, err)
 			}
 			continue
