@@ -23,7 +23,9 @@ type validated struct {
 	File string `json:"file"`
 	OK   bool   `json:"ok"`
 	// Summary says what a good one is about.
-	Summary  string           `json:"summary,omitempty"`
+	Summary string `json:"summary,omitempty"`
+	// Notes are what a good one will not do well.
+	Notes    []string         `json:"notes,omitempty"`
 	Problems release.Problems `json:"problems,omitempty"`
 }
 
@@ -76,6 +78,9 @@ func (p *program) report(files []validated, all any) error {
 			if v.OK {
 				fmt.Fprintln(w, v.File+" is good: "+v.Summary)
 			}
+			for _, note := range v.Notes {
+				fmt.Fprintln(w, "note: "+note)
+			}
 		}
 	})
 	if err == nil && bad {
@@ -111,7 +116,7 @@ func (p *program) readManifest(name string) ([]byte, error) {
 func judge(name string, data []byte) validated {
 	m, err := manifest.Read(name, data)
 	if err == nil {
-		return validated{File: name, OK: true, Summary: summary(m)}
+		return validated{File: name, OK: true, Summary: summary(m), Notes: m.Crowded()}
 	}
 	problems := manifest.ProblemsOf(err)
 	if len(problems) == 0 {
