@@ -78,8 +78,22 @@ type Event struct {
 	ReplayOf int64          `json:"replay_of,omitempty"`
 	Again    bool           `json:"again,omitempty"`
 	AskedBy  *release.Actor `json:"asked_by,omitempty"`
-	// Replays are the events that repeat it; only where one event is shown.
-	Replays []int64 `json:"replays,omitempty"`
+	// Replays are the events that repeat it, About is what it says; both only where one event is shown, and About while its
+	// body is kept.
+	Replays []int64     `json:"replays,omitempty"`
+	About   *EventAbout `json:"about,omitempty"`
+}
+
+// EventAbout is what an event says that it is about. What it does not say is missing.
+type EventAbout struct {
+	// Repository is a full name, or where an image is; Application is tenant/name, where it is named.
+	Repository  string `json:"repository,omitempty"`
+	Application string `json:"application,omitempty"`
+	// Ref is a branch or tag by its full name, or as it was asked for.
+	Ref    string `json:"ref,omitempty"`
+	Commit string `json:"commit,omitempty"`
+	// Who did it, as the source knows them.
+	Who string `json:"who,omitempty"`
 }
 
 // EventPage is a part of a list of events, the newest first.

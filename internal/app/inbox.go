@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/skyisland/skyisland/internal/api"
+	"github.com/skyisland/skyisland/internal/intake"
 	"github.com/skyisland/skyisland/internal/release"
 	"github.com/skyisland/skyisland/internal/store"
 )
@@ -36,7 +37,19 @@ func (v inboxView) InboxEvent(ctx context.Context, id int64) (api.Event, error) 
 	if err != nil {
 		return api.Event{}, err
 	}
-	return shownEvent(event), nil
+	out := shownEvent(event)
+	body, err := v.store.EventBody(ctx, id)
+	if errors.Is(err, store.ErrForgotten) {
+		return out, nil
+	}
+	if err != nil {
+		return api.Event{}, err
+	}
+	about := intake.Describe(intake.Event{Source: event.Source, Delivery: event.Delivery, Kind: event.Kind, Body: body})
+	if about != (intake.About{}) {
+		out.About = &api.EventAbout{Repository: about.Repository, Application: about.Application, Ref: about.Ref, Commit: about.Commit, Who: about.Who}
+	}
+	return out, nil
 }
 
 func (v inboxView) InboxBody(ctx context.Context, id int64) ([]byte, error) {

@@ -197,11 +197,17 @@ func TestReplaysGoThroughTheStoreAndTheRouter(t *testing.T) {
 		if err != nil || !strings.Contains(string(body), someCommit) {
 			t.Errorf("body %q, %v", body, err)
 		}
+		if shown, err := view.InboxEvent(t.Context(), second); err != nil || shown.About == nil || shown.About.Commit != someCommit {
+			t.Errorf("it is about %+v, %v", shown.About, err)
+		}
 		if _, err := s.PruneBodies(t.Context(), time.Now().Add(time.Hour), time.Now(), 100); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := view.InboxBody(t.Context(), 1); !errors.Is(err, api.ErrForgotten) {
 			t.Errorf("error %v, want %v", err, api.ErrForgotten)
+		}
+		if shown, err := view.InboxEvent(t.Context(), 1); err != nil || shown.About != nil {
+			t.Errorf("without its body it is about %+v, %v", shown.About, err)
 		}
 		if _, err := view.ReplayEvent(t.Context(), 1, api.ReplayBody{}, olga); !errors.Is(err, api.ErrForgotten) {
 			t.Errorf("error %v, want %v", err, api.ErrForgotten)

@@ -229,6 +229,9 @@ func showEvent(w io.Writer, e api.Event) {
 	line("source", "%s, %s", e.Source, e.Kind)
 	line("delivery", "%s", e.Delivery)
 	line("received", "%s", stamp(e.Received))
+	if e.About != nil {
+		line("about", "%s", about(*e.About))
+	}
 	size := fmt.Sprintf("%d bytes", e.BodySize)
 	if e.BodyPruned != nil {
 		size += ", forgotten " + stamp(*e.BodyPruned)
@@ -262,6 +265,19 @@ func showEvent(w io.Writer, e api.Event) {
 	for _, id := range e.Replays {
 		line("replayed", "as event %d", id)
 	}
+}
+
+// about is what an event is about, in a line.
+func about(e api.EventAbout) string {
+	what := []string{e.Application, e.Repository}
+	if e.Application == e.Repository {
+		what = what[:1]
+	}
+	what = append(what, release.RefName(e.Ref), shortHash(e.Commit))
+	if e.Who != "" {
+		what = append(what, "by "+e.Who)
+	}
+	return strings.Join(slices.DeleteFunc(what, func(s string) bool { return s == "" }), ", ")
 }
 
 func (p *program) eventsReplay() *cobra.Command {

@@ -15,7 +15,9 @@ func receive(i *apitest.Installation) {
 	event := func(minute int, source, delivery, kind string) api.Event {
 		return api.Event{Source: source, Delivery: delivery, Kind: kind, Received: noon.Add(time.Duration(minute) * time.Minute)}
 	}
-	i.Receive(event(1, "github", "d-1", "push"), `{"ref":"refs/heads/main"}`)
+	refused := event(1, "github", "d-1", "push")
+	refused.About = &api.EventAbout{Repository: "acme/new", Ref: "refs/heads/main", Commit: strings.Repeat("8f3a", 10), Who: "mona"}
+	i.Receive(refused, `{"ref":"refs/heads/main"}`)
 	i.Settle(1, "refused", "no application is released from acme/new\nnone is known yet")
 	i.Receive(event(2, "git", "d-2", "push"), "\x1b[31mred\x1b[0m\nsecond\x07 line\n")
 	i.Settle(2, "started", "release demo/hello/production/1 has started", "demo/hello/production/1", "demo/hello/staging/4")
