@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -80,26 +79,6 @@ type Router struct {
 type hold struct {
 	event int64
 	until time.Time
-}
-
-// line is events that go in their order: the pushes of one ref. Every other event is a line of its own.
-type line struct {
-	name  string
-	tasks []task
-}
-
-// task is an event with what it says, which is read once: the body of a push is large.
-type task struct {
-	Event
-
-	says meaning
-	// unreadable is why it can never mean anything.
-	unreadable error
-}
-
-func taskOf(event Event) task {
-	says, err := read(event)
-	return task{event, says, err}
 }
 
 // Parts are what a router works with. All are required but People and those that say what they are for.
@@ -245,36 +224,6 @@ func (r *Router) look(ctx context.Context, work *sync.WaitGroup, report func(err
 		})
 	}
 	return len(events) > batch/2 && begun < batch/2
-}
-
-// linesOf sorts events into their lines, in the order of the first of each.
-func linesOf(events []Event) []line {
-	var lines []line
-	at := map[string]int{}
-	for _, event := range events {
-		task := taskOf(event)
-		name := task.line()
-		i, ok := at[name]
-		if !ok {
-			i = len(lines)
-			at[name] = i
-			lines = append(lines, line{name: name})
-		}
-		lines[i].tasks = append(lines[i].tasks, task)
-	}
-	return lines
-}
-
-// line names the line that a task is in.
-func (t task) line() string {
-	switch {
-	case t.unreadable != nil:
-	case t.says.change != nil:
-		return t.says.change.line()
-	case t.says.completed != nil:
-		return "completed " + t.says.completed.Release.Lane.String()
-	}
-	return "event " + strconv.FormatInt(t.ID, 10)
 }
 
 // follow works on the events of a line in their order. An error of the inbox ends it, because what
