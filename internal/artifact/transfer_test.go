@@ -139,6 +139,9 @@ func TestHostileZipsAreRefused(t *testing.T) {
 	small := Limits{Bytes: 1000, Files: 3}
 	broken := zipped(t, "a", "hello")
 	broken[35] ^= 0xff
+	// Seven, as the last three bits of the first byte of a stream, is a kind of block that there is not.
+	garbled := zipped(t, "a", "hello")
+	garbled[31] |= 7
 	for name, content := range map[string][]byte{
 		"a path above":           zipped(t, "../evil", "x"),
 		"a path above inside":    zipped(t, "a/../../evil", "x"),
@@ -155,10 +158,14 @@ func TestHostileZipsAreRefused(t *testing.T) {
 		"several small ones":     zipped(t, "a", strings.Repeat("x", 600), "b", strings.Repeat("x", 600)),
 		"no zip":                 []byte("this is no zip"),
 		"a checksum that is off": broken,
+		"a stream that is none":  garbled,
+		"a name without end":     zipped(t, strings.Repeat("n", 300), "x"),
+		"a name of 64 KiB":       zipped(t, strings.Repeat("n", 65535), "x"),
+		"a folder without end":   zipped(t, strings.Repeat("n", 300)+"/a", "x"),
 	} {
 		dir, err := unzip(t, content, small)
-		if !errors.Is(err, ErrUnusable) {
-			t.Errorf("%s: %v, want a refusal", name, err)
+		if !errors.Is(err, ErrUnusable) || len(err.Error()) > 5000 {
+			t.Errorf("%s: %.500v, want a refusal in some words", name, err)
 		}
 		if entries, _ := os.ReadDir(filepath.Dir(dir)); len(entries) != 1 {
 			t.Errorf("%s: something is beside the folder: %v", name, entries)

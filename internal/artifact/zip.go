@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"archive/zip"
+	"compress/flate"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func Unzip(ctx context.Context, from io.ReaderAt, size int64, dir string, limits
 		}
 		n, err := unzipEntry(ctx, root, entry, left)
 		if err != nil {
-			return fmt.Errorf("unzip: %q: %w", entry.Name, err)
+			return fmt.Errorf("unzip: %.100q: %w", entry.Name, err)
 		}
 		if left -= n; left < 0 {
 			return fmt.Errorf("unzip: %w: over %d bytes", ErrUnusable, limits.Bytes)
@@ -83,6 +84,9 @@ const longestPath = 4096
 // unzipEntry unpacks an entry and returns how many bytes it has, which is more than most for one that is cut off.
 func unzipEntry(ctx context.Context, root *os.Root, entry *zip.File, most int64) (int64, error) {
 	name := path.Clean(entry.Name)
+	if len(entry.Name) > longestPath {
+		return 0, fmt.Errorf("%w: its path has %d bytes, at most %d are taken", ErrUnusable, len(entry.Name), longestPath)
+	}
 	if !filepath.IsLocal(entry.Name) || strings.ContainsAny(entry.Name, "\\\x00") || name == "." {
 		return 0, fmt.Errorf("%w: it is no path inside", ErrUnusable)
 	}
@@ -111,8 +115,9 @@ func unzipEntry(ctx context.Context, root *os.Root, entry *zip.File, most int64)
 	}
 	defer file.Close()
 	n, err := io.Copy(file, io.LimitReader(reader{ctx, content}, most+1))
+	var garbled flate.CorruptInputError
 	switch {
-	case errors.Is(err, zip.ErrChecksum), errors.Is(err, zip.ErrFormat), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, zip.ErrChecksum), errors.Is(err, zip.ErrFormat), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &garbled):
 		return n, fmt.Errorf("%w: %w", ErrUnusable, err)
 	case err != nil:
 		return n, err
@@ -120,9 +125,10 @@ func unzipEntry(ctx context.Context, root *os.Root, entry *zip.File, most int64)
 	return n, file.Close()
 }
 
-// unusable marks what the archive is to blame for, such as a file where another entry wants a folder.
+// unusable marks what the archive is to blame for, such as a file where another entry wants a folder, or a name that no
+// file has.
 func unusable(err error) error {
-	if errors.Is(err, os.ErrExist) || errors.Is(err, syscall.ENOTDIR) {
+	if errors.Is(err, os.ErrExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG) {
 		return fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	return err
