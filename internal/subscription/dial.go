@@ -93,10 +93,10 @@ func prefixes(of ...string) []netip.Prefix {
 }
 
 // never are the networks that hold no subscriber: those of no host, link-local ones, where clouds answer 169.254.169.254 with
-// credentials, and the metadata services of Alibaba Cloud, AWS over IPv6, and Oracle.
+// credentials, and the metadata services of Alibaba Cloud, Azure's fabric, AWS and Google over IPv6, and Oracle.
 func never() []netip.Prefix {
-	return prefixes("0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "224.0.0.0/4", "240.0.0.0/4", "100.100.100.200/32",
-		"::/128", "fe80::/10", "fec0::/10", "ff00::/8", "fd00:ec2::254/128")
+	return prefixes("0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "224.0.0.0/4", "240.0.0.0/4", "100.100.100.200/32", "168.63.129.16/32",
+		"::/128", "fe80::/10", "fec0::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128")
 }
 
 // private are the networks of this machine and of the house: RFC 1918, the carriers' of RFC 6598, unique local ones, and

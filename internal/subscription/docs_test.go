@@ -44,7 +44,7 @@ func TestTheReferenceGivesThePlanAndTheNetworksThatAreRefused(t *testing.T) {
 	if want := "at once, and then after " + strings.Join(waits[:last], ", ") + " and " + waits[last]; !strings.Contains(text, want) {
 		t.Errorf("docs/events.md lacks %q", want)
 	}
-	for _, address := range []string{"169.254.169.254", "100.100.100.200", "fd00:ec2::254"} {
+	for _, address := range []string{"169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"} {
 		if !strings.Contains(text, address) {
 			t.Errorf("docs/events.md lacks %s", address)
 		}

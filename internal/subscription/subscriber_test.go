@@ -165,6 +165,7 @@ func TestWhichAddressesASubscriberMayHave(t *testing.T) {
 		"127.0.0.1": house, "10.1.2.3": house, "172.31.255.1": house, "192.168.0.9": house, "100.64.0.1": house, "::1": house, "fd12::1": house,
 		"::ffff:127.0.0.1": house, "64:ff9b::a00:1": house, "2002:7f00:1::": house, "::7f00:1": house, "198.18.0.1": house, "2001:db8::1": house,
 		"169.254.169.254": no, "::ffff:169.254.169.254": no, "64:ff9b::a9fe:a9fe": no, "2002:a9fe:a9fe::": no, "100.100.100.200": no, "fd00:ec2::254": no,
+		"168.63.129.16": no, "64:ff9b::a83f:8110": no, "fd20:ce::254": no,
 		"fe80::1": no, "fe80::1%eth0": no, "0.0.0.0": no, "::": no, "224.0.0.1": no, "255.255.255.255": no, "ff02::1": no, "192.0.0.192": no,
 	} {
 		got := always
