@@ -177,6 +177,10 @@ func TestFailuresAreJudged(t *testing.T) {
 		}
 		return &github.ErrorResponse{Response: &http.Response{StatusCode: status, Header: h}, Message: "No"}
 	}
+	// As go-github makes it of a page that is no JSON.
+	foreign := func(status int) error {
+		return &github.ErrorResponse{Response: &http.Response{StatusCode: status, Header: http.Header{}}}
+	}
 	reset := fmt.Sprint(now.Add(10 * time.Minute).Unix())
 	past := fmt.Sprint(now.Add(-time.Minute).Unix())
 	minute, hour := time.Minute, time.Hour
@@ -206,6 +210,9 @@ func TestFailuresAreJudged(t *testing.T) {
 		"409":                        {answered(409), false, 0},
 		"500":                        {answered(500), false, 0},
 		"503":                        {answered(503), false, 0},
+		"403 of a proxy":             {foreign(403), false, 0},
+		"404 of a proxy":             {foreign(404), false, 0},
+		"429 of a proxy":             {foreign(429), false, secondaryLimit},
 		"202":                        {&github.AcceptedError{}, false, 0},
 		"a connection that was lost": {io.ErrUnexpectedEOF, false, 0},
 		"wrapped":                    {fmt.Errorf("x: %w", answered(404)), true, 0},

@@ -102,6 +102,9 @@ func judgeResponse(refused *github.ErrorResponse, now time.Time) *failure {
 		said.limit = secondaryLimit
 	case status == http.StatusUnauthorized:
 		said.limit, said.unknown = unknownLimit, true
+	case refused.Message == "":
+		// Not GitHub's words: a proxy before it, or a page that says that it is being upgraded. That ends.
+		said.error = fmt.Errorf("what answered %d does not speak as GitHub does: a proxy, or GitHub while it is away", status)
 	case status == http.StatusForbidden, status == http.StatusNotFound, status == http.StatusUnprocessableEntity, status == http.StatusGone,
 		status == http.StatusUnavailableForLegalReasons:
 		said.refused = true

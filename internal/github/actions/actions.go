@@ -182,6 +182,10 @@ func (a *Actions) told(err error) error {
 	if wait, is := a.limit(answer); is {
 		return limitedFor(wait, err)
 	}
+	if answer.Message == "" {
+		// Not GitHub's words: a proxy before it, or a page that says that it is being upgraded. That ends.
+		return fmt.Errorf("what answered %d does not speak as GitHub does: %w", answer.Response.StatusCode, err)
+	}
 	switch answer.Response.StatusCode {
 	case http.StatusNotFound, http.StatusGone:
 		return fmt.Errorf("%w: %w", release.ErrNotFound, err)

@@ -171,6 +171,15 @@ func TestGitHubRefusesAndAsksForPatience(t *testing.T) {
 	if _, err := a().Latest(t.Context(), "acme/api", "build.yml", commit); err == nil || errors.Is(err, ErrRefused) || errors.Is(err, release.ErrNotFound) {
 		t.Errorf("GitHub is down: %v, want an error that is tried again", err)
 	}
+	for _, status := range []int{http.StatusForbidden, http.StatusNotFound} {
+		s.Refuse(func(w http.ResponseWriter, _ *http.Request) bool {
+			http.Error(w, "<html>the page of a proxy", status)
+			return true
+		})
+		if _, err := a().Latest(t.Context(), "acme/api", "build.yml", commit); err == nil || errors.Is(err, ErrRefused) || errors.Is(err, release.ErrNotFound) {
+			t.Errorf("a proxy answers %d: %v, want an error that is tried again", status, err)
+		}
+	}
 	over := make(chan struct{})
 	defer close(over)
 	s.Refuse(func(_ http.ResponseWriter, r *http.Request) bool {

@@ -73,10 +73,16 @@ func answered(answer *github.Response, err error) error {
 	if answer == nil || answer.Response == nil || answer.StatusCode == http.StatusFound {
 		return withoutAddress(err)
 	}
-	if meant := github.CheckResponse(answer.Response); meant != nil {
-		return meant
+	meant := github.CheckResponse(answer.Response)
+	if meant == nil {
+		return err
 	}
-	return err
+	var refused *github.ErrorResponse
+	if errors.As(meant, &refused) && refused.Message == "" {
+		// The library has closed the body unread, so whose words they were is not to be told.
+		refused.Message = answer.Status
+	}
+	return meant
 }
 
 // artifact is the newest of a name that a run has uploaded: an attempt that is repeated uploads again.
