@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -47,6 +46,9 @@ func Unzip(ctx context.Context, from io.ReaderAt, size int64, dir string, limits
 	}
 	left, folders := limits.Bytes, limits.Files
 	for _, entry := range archive.File {
+		if len(entry.Name) > longestPath {
+			return fmt.Errorf("unzip: %.100q: %w: its path has %d bytes, at most %d are taken", entry.Name, ErrUnusable, len(entry.Name), longestPath)
+		}
 		// What the entries only imply counts too: an entry's name can be of thousands of folders.
 		if folders -= missing(root, path.Dir(path.Clean(entry.Name))); folders < 0 {
 			return fmt.Errorf("unzip: %w: over %d folders", ErrUnusable, limits.Files)
@@ -62,12 +64,8 @@ func Unzip(ctx context.Context, from io.ReaderAt, size int64, dir string, limits
 	return nil
 }
 
-// missing is how many folders have to be made for a folder to be there. A path over what Linux takes has more than any
-// limit allows.
+// missing is how many folders have to be made for a folder to be there.
 func missing(root *os.Root, dir string) int {
-	if len(dir) > longestPath {
-		return math.MaxInt32
-	}
 	n := 0
 	for at := dir; at != "." && at != "/"; at = path.Dir(at) {
 		if _, err := root.Lstat(at); !errors.Is(err, os.ErrNotExist) {
@@ -84,9 +82,6 @@ const longestPath = 4096
 // unzipEntry unpacks an entry and returns how many bytes it has, which is more than most for one that is cut off.
 func unzipEntry(ctx context.Context, root *os.Root, entry *zip.File, most int64) (int64, error) {
 	name := path.Clean(entry.Name)
-	if len(entry.Name) > longestPath {
-		return 0, fmt.Errorf("%w: its path has %d bytes, at most %d are taken", ErrUnusable, len(entry.Name), longestPath)
-	}
 	if !filepath.IsLocal(entry.Name) || strings.ContainsAny(entry.Name, "\\\x00") || name == "." {
 		return 0, fmt.Errorf("%w: it is no path inside", ErrUnusable)
 	}
