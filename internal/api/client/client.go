@@ -73,6 +73,14 @@ type UnreachableError struct {
 	Err    error
 }
 
+// Error says where nobody answered, and what to do.
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("no server answers at %s (%v): start one, or name another with --server", e.Server, e.Err)
+}
+
+// Unwrap is why.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
 // LostError is returned when a stream ends that the server had begun: the connection was lost, or the server ends.
 type LostError struct {
 	Server string
@@ -86,14 +94,6 @@ func (e *LostError) Error() string {
 
 // Unwrap is why.
 func (e *LostError) Unwrap() error { return e.Err }
-
-// Error says where nobody answered, and what to do.
-func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("no server answers at %s (%v): start one, or name another with --server", e.Server, e.Err)
-}
-
-// Unwrap is why.
-func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // open sends a request and returns an answer of 2xx, whose body is the caller's to close. What is posted carries a key, so
 // that a request whose answer was lost can be sent once more without being done twice.
